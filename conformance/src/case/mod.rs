@@ -1,0 +1,3 @@
+//! Case files: what the suite is written in.
+
+pub mod model;

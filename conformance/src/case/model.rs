@@ -1,0 +1,622 @@
+//! The checked form of a case: every name resolved, every value typed against the WIT. The parser and checker produce
+//! it; planner, judge and `explain` consume it.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use fixtures::abi::{FuncType, Type, Value};
+
+/// Byte range in the file a thing was read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// One `.case` file as it was read.
+#[derive(Debug)]
+pub struct Source {
+    /// Path relative to the case folder, with `/`.
+    pub name: String,
+    /// Path on disk, for files that lie beside it.
+    pub path: PathBuf,
+    /// The whole text.
+    pub text: String,
+}
+
+/// A checked case.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// `pie.core.store-set.overwrite`
+    pub id: String,
+    /// Folder of the contract, as in `pie`.
+    pub contract: String,
+    /// How binding the case is.
+    pub level: Level,
+    /// The words of the contract that the case stands on.
+    pub quotes: Vec<String>,
+    /// Capabilities that the host must declare: those written and those of the driver functions used.
+    pub needs: Vec<String>,
+    /// Time the whole case may take.
+    pub limit: Duration,
+    /// The driver's `environment` record, complete.
+    pub environment: Expr,
+    /// In order of appearance.
+    pub guests: Vec<Guest>,
+    /// The host steps.
+    pub host: Vec<HostStep>,
+    /// Where it was read.
+    pub source: Arc<Source>,
+    /// The whole case.
+    pub span: Span,
+    /// SHA-256 over the case's tokens (layout and comments do not count) and the bytes of the files it names, in hex.
+    pub hash: String,
+}
+
+/// How binding a case is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// The contract says so.
+    Must,
+    /// The only sensible reading.
+    Should,
+    /// Undefined: named outcomes, the report says which one the host chose.
+    Record,
+    /// Anything but a crash, a hang, a leak into another instance or a wrong delivery.
+    Robust,
+}
+
+/// A guest of a case.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// Its name; `guest` when unnamed.
+    pub name: String,
+    /// World name within the contract's package.
+    pub world: String,
+    /// Instances the runner launches before the host steps; 0 for `manual` and for worlds without a body.
+    pub copies: u32,
+    /// Whether it may still wait when the host steps are over.
+    pub open: bool,
+    /// What it is made of.
+    pub kind: GuestKind,
+    /// Its header line.
+    pub span: Span,
+}
+
+/// What a guest is made of.
+#[derive(Clone, Debug)]
+pub enum GuestKind {
+    /// A puppet that runs these handlers; a bare body is the handler of the world's main export.
+    Puppet {
+        /// Clauses in order.
+        handlers: Vec<Handler>,
+        /// `faults` lines.
+        faults: Vec<Fault>,
+    },
+    /// Core module text, to be wrapped for the world.
+    Wat(Arc<Source>),
+    /// Component text, used as it is.
+    ComponentText(Arc<Source>),
+    /// Core module text, used as it is.
+    ModuleText(Arc<Source>),
+    /// Raw bytes.
+    Bytes(Vec<u8>),
+}
+
+/// A fault of the whole guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `faults realloc misaligned`
+    ReallocMisaligned,
+    /// `faults realloc out-of-bounds`
+    ReallocOutOfBounds,
+    /// `faults realloc trap`
+    ReallocTrap,
+    /// `faults realloc calls NAME`
+    ReallocCalls(FunctionRef),
+    /// `faults start trap`
+    StartTrap,
+    /// `faults start spin`
+    StartSpin,
+    /// `faults pages INITIAL [MAX]`
+    Pages(u32, Option<u32>),
+}
+
+/// One `on EXPORT(...)` clause.
+#[derive(Clone, Debug)]
+pub struct Handler {
+    /// The export it handles.
+    pub export: FunctionRef,
+    /// One per parameter of the export.
+    pub params: Vec<Param>,
+    /// What it does.
+    pub body: Vec<Statement>,
+    /// Whether it is a bare body, which hands out its transcript when it ends.
+    pub main: bool,
+    /// The clause's head.
+    pub span: Span,
+}
+
+/// A handler's parameter.
+#[derive(Clone, Debug)]
+pub enum Param {
+    /// `_`
+    Ignore,
+    /// Binds the parameter.
+    Bind(String),
+    /// A text the parameter must equal for this clause to run.
+    Guard(String),
+}
+
+/// A function of the world.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FunctionRef {
+    /// Interface id as `wit-parser` gives it (`pie:inferlet/core`, `wasi:io/poll@0.2.4`); `None` for a function of the world itself.
+    pub interface: Option<String>,
+    /// WIT name, as in `store-get`, `[method]queue.synchronize`, `[resource-drop]queue`.
+    pub name: String,
+    /// Its type; `self` is the first parameter of a method.
+    pub ty: FuncType,
+}
+
+/// A statement of a guest.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// What it does.
+    pub kind: StatementKind,
+    /// The statement's first line.
+    pub span: Span,
+}
+
+/// What a statement does.
+#[derive(Clone, Debug)]
+pub enum StatementKind {
+    /// Calls an import. `let NAME = CALL` has the pattern `let NAME`.
+    Call {
+        /// What is called.
+        call: Call,
+        /// What the result is judged by.
+        expect: Expectation,
+    },
+    /// `raw NAME(...)`
+    Raw {
+        /// The import.
+        function: FunctionRef,
+        /// Core words.
+        words: Vec<Word>,
+        /// Judges the result, lifted from `@out` or the core result.
+        expect: Expectation,
+    },
+    /// `drop NAME`, with the resource's `[resource-drop]` function.
+    Drop {
+        /// The bound handle.
+        name: String,
+        /// The import.
+        function: FunctionRef,
+        /// `returns` unless written.
+        expect: Expectation,
+    },
+    /// `expect VALUE => EXPECTATION`
+    Expect {
+        /// What is judged.
+        value: Expr,
+        /// What it is judged by.
+        expect: Expectation,
+    },
+    /// `signal NAME`
+    Signal(String),
+    /// `flush`
+    Flush,
+    /// `repeat N [as NAME] [quiet]`
+    Repeat {
+        /// Turns.
+        count: u32,
+        /// Loop variable, from 0.
+        name: Option<String>,
+        /// Whether nothing is recorded.
+        quiet: bool,
+        /// What is repeated.
+        body: Vec<Statement>,
+    },
+    /// `until CALL => VALUE [max N]`
+    Until {
+        /// What is called.
+        call: Call,
+        /// A constant of a scalar type (bool, integer, enum) or the shape `some(_)`/`none`/`ok(_)`/`err(_)`.
+        stop: UntilStop,
+        /// Turns at most.
+        max: u32,
+        /// Run between two calls.
+        body: Vec<Statement>,
+    },
+    /// `return VALUE`; `None` where the export has no result, and for `return ok` of `result<_, E>` it is the constant.
+    Return(Option<Expr>),
+    /// `return transcript`
+    ReturnTranscript,
+    /// `raw return WORD`
+    RawReturn(Word),
+    /// `trap`
+    Trap,
+    /// `spin`
+    Spin,
+    /// `recurse`
+    Recurse,
+}
+
+/// When `until` stops.
+#[derive(Clone, Debug)]
+pub enum UntilStop {
+    /// The result equals this constant.
+    Equals(Value),
+    /// The result's discriminant is this one.
+    Discriminant(u32),
+}
+
+/// A call in a guest.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// An import.
+    Function {
+        /// The import.
+        function: FunctionRef,
+        /// Its arguments; the handle of a method comes first, as `ExprKind::Var` of type `borrow`.
+        arguments: Vec<Expr>,
+    },
+    /// `grow(PAGES)`, an `s32`.
+    Grow(u32),
+    /// `count()`, a `u32`.
+    Count,
+}
+
+impl Call {
+    /// The type of the result; `None` when there is none.
+    pub fn result(&self) -> Option<Type> {
+        match self {
+            Call::Function { function, .. } => function.ty.result.clone(),
+            Call::Grow(_) => Some(Type::S32),
+            Call::Count => Some(Type::U32),
+        }
+    }
+}
+
+/// A core word of a raw call.
+#[derive(Clone, Debug)]
+pub enum Word {
+    /// An integer, taken modulo the word's width.
+    Integer(i128),
+    /// The first word of a bound value.
+    Var(String),
+    /// The address of these bytes.
+    Address(Vec<u8>),
+    /// A fresh, honest return area.
+    Out,
+}
+
+/// A value to be built.
+#[derive(Clone, Debug)]
+pub struct Expr {
+    /// Its type.
+    pub ty: Type,
+    /// How it is built.
+    pub kind: ExprKind,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// How a value is built.
+#[derive(Clone, Debug)]
+pub enum ExprKind {
+    /// A constant.
+    Const(Value),
+    /// A bound value.
+    Var(String),
+    /// `$a[INDEX]`: the id of one of several instances of a guest, in host steps.
+    Instance {
+        /// The guest's name.
+        guest: String,
+        /// Which copy, from 0.
+        index: Box<Expr>,
+    },
+    /// A list whose elements are not all constant.
+    List(Vec<Expr>),
+    /// A record, every field in declaration order.
+    Record(Vec<Expr>),
+    /// A tuple.
+    Tuple(Vec<Expr>),
+    /// A case of a variant, option or result, by index (none 0, some 1; ok 0, err 1).
+    Variant(u32, Option<Box<Expr>>),
+    /// Text with parts known later; of type `string` or `list<u8>`.
+    Text(Vec<TextPart>),
+    /// Text or bytes, repeated.
+    Repeat(Vec<u8>, u32),
+    /// Parts put together at run time; `string` or `list<u8>`.
+    Concat(Vec<Expr>),
+    /// `size-le32($x)`: the length in bytes of a string or list<u8>, as four little-endian bytes.
+    SizeLe32(Box<Expr>),
+}
+
+/// A part of a text.
+#[derive(Clone, Debug)]
+pub enum TextPart {
+    /// These characters.
+    Literal(String),
+    /// A loop variable: decimal, six digits, zero padded.
+    Loop(String),
+    /// A value of the run's surroundings, as in `http`.
+    Surrounding(String),
+    /// A bound string (host steps only).
+    Var(String),
+}
+
+/// What a result is judged by: one outcome, or named ones of which the first that fits is chosen.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    /// At least one. Unnamed only when there is exactly one.
+    pub outcomes: Vec<(Option<String>, Outcome)>,
+    /// Where it is written; the call itself when nothing was written.
+    pub span: Span,
+}
+
+/// One possible outcome.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Any normal return.
+    Returns,
+    /// The call traps.
+    Trap,
+    /// Nothing came in time.
+    Timeout,
+    /// A normal return of a value of this pattern.
+    Value(Pattern),
+}
+
+/// A pattern, typed.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    /// The type of the values it is matched with.
+    pub ty: Type,
+    /// The test.
+    pub kind: PatternKind,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// The test of a pattern.
+#[derive(Clone, Debug)]
+pub enum PatternKind {
+    /// `_`
+    Any,
+    /// Equality with a value.
+    Equal(Expr),
+    /// `let NAME`
+    Bind(String),
+    /// A case of a variant, option, result or enum, by index; without a pattern the payload is free.
+    Case(u32, Option<Box<Pattern>>),
+    /// Record fields in declaration order, `None` where `..` leaves one free.
+    Record(Vec<Option<Pattern>>),
+    /// Tuple elements.
+    Tuple(Vec<Pattern>),
+    /// List elements, exactly these.
+    List(Vec<Pattern>),
+    /// `contains P [once | N times]`
+    Contains(Box<Pattern>, Option<u32>),
+    /// `contains "text"` on a string.
+    ContainsText(Expr),
+    /// `contains-bytes`
+    ContainsBytes(Vec<u8>),
+    /// `each P`
+    Each(Box<Pattern>),
+    /// `unordered [..]`
+    Unordered(Vec<Pattern>),
+    /// `length`: of a list in elements, of a string in bytes.
+    Length(Comparison, u64),
+    /// Comparison of a number.
+    Compare(Comparison, Expr),
+    /// `A..B`, both included.
+    Range(Expr, Expr),
+    /// `starts-with`
+    StartsWith(Expr),
+    /// `ends-with`
+    EndsWith(Expr),
+    /// `matches "regex"`, checked to be a regular expression.
+    Matches(String),
+    /// `P and P`
+    And(Vec<Pattern>),
+    /// `one-of(..)`
+    OneOf(Vec<Pattern>),
+    /// `not P`
+    Not(Box<Pattern>),
+    /// `distinct NAME`
+    Distinct(String),
+    /// `same NAME`
+    Same(String),
+    /// `json ...` on a string or list<u8>.
+    Json {
+        /// Whether other members are refused.
+        exactly: bool,
+        /// What is asked.
+        pattern: JsonPattern,
+    },
+    /// `ipc ...` on a list<u8>.
+    Ipc(IpcPattern),
+    /// `trace(rows [..] [in-order])` on a list<u8>.
+    Trace {
+        /// Values of the one int64 column over all updates; `None` is a null.
+        rows: Vec<Option<i64>>,
+        /// Whether they must come in this order.
+        in_order: bool,
+    },
+    /// `transcript`: somewhere in the value is text that carries a transcript.
+    Transcript,
+}
+
+/// How numbers are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `=`
+    Equal,
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>`
+    Greater,
+    /// `>=`
+    AtLeast,
+}
+
+/// A JSON pattern.
+#[derive(Clone, Debug)]
+pub enum JsonPattern {
+    /// `_`
+    Any,
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Bool(bool),
+    /// A number, by value.
+    Number(serde_json::Number),
+    /// A text.
+    Text(Vec<TextPart>),
+    /// An array, exactly these elements.
+    Array(Vec<JsonPattern>),
+    /// An object with at least these members (exactly, if asked).
+    Object(Vec<(String, JsonPattern)>),
+}
+
+/// What an Arrow IPC stream must hold.
+#[derive(Clone, Debug)]
+pub enum IpcPattern {
+    /// Exactly one batch like this.
+    One(IpcBatchPattern),
+    /// Exactly these batches.
+    Batches(Vec<IpcBatchPattern>),
+}
+
+/// What one batch must hold.
+#[derive(Clone, Debug, Default)]
+pub struct IpcBatchPattern {
+    /// Number of rows, if asked.
+    pub rows: Option<u64>,
+    /// Number of columns, if asked apart from `columns`.
+    pub column_count: Option<u64>,
+    /// Exactly these columns, in order, if asked.
+    pub columns: Option<Vec<IpcColumnPattern>>,
+}
+
+/// What one column must be.
+#[derive(Clone, Debug)]
+pub struct IpcColumnPattern {
+    /// Name, `None` for any.
+    pub name: Option<String>,
+    /// Type as written (`int64`, `dictionary(utf8)`), `None` for any.
+    pub ty: Option<String>,
+    /// Values, `None` for any.
+    pub values: Option<Vec<IpcValuePattern>>,
+}
+
+/// What one value of a column must be.
+#[derive(Clone, Debug)]
+pub enum IpcValuePattern {
+    /// `_`
+    Any,
+    /// `null`
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// An integer.
+    Integer(i64),
+    /// A float; NaN equals NaN, `-0.0` does not equal `0.0`.
+    Float(f64),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// A list.
+    List(Vec<IpcValuePattern>),
+}
+
+/// A host step.
+#[derive(Clone, Debug)]
+pub struct HostStep {
+    /// What is done.
+    pub kind: HostStepKind,
+    /// The step's first line.
+    pub span: Span,
+}
+
+/// What a host step does.
+#[derive(Clone, Debug)]
+pub enum HostStepKind {
+    /// Calls the driver. `let NAME = CALL` has a pattern that binds, through `ok` for a `result`.
+    Call {
+        /// Function of the driver interface.
+        function: FunctionRef,
+        /// Its arguments.
+        arguments: Vec<Expr>,
+        /// Judges the answer.
+        expect: Expectation,
+    },
+    /// `await EVENT[(GUEST)] [within D] => EXPECTATION`
+    Await {
+        /// Which event.
+        event: EventRef,
+        /// How long to wait.
+        within: Duration,
+        /// Judges the payload: a value of `event.payload`.
+        expect: Expectation,
+    },
+    /// `await GUEST signals NAME`
+    AwaitSignal {
+        /// The instance, as a string.
+        instance: Expr,
+        /// The signal.
+        name: String,
+        /// How long to wait.
+        within: Duration,
+    },
+    /// `never EVENT[(GUEST)] for D`
+    Never {
+        /// Which event.
+        event: EventRef,
+        /// How long to watch.
+        within: Duration,
+    },
+    /// `repeat N [as NAME]`
+    Repeat {
+        /// Turns.
+        count: u32,
+        /// Loop variable, from 0.
+        name: Option<String>,
+        /// What is repeated.
+        body: Vec<HostStep>,
+    },
+    /// `parallel N [as NAME]`
+    Parallel {
+        /// Copies.
+        count: u32,
+        /// Loop variable, from 0.
+        name: Option<String>,
+        /// What is done.
+        body: Vec<HostStep>,
+    },
+    /// `requests => EXPECTATION`, of type `list<record {method: string, path: string, headers: list<tuple<string, string>>, body: string}>`.
+    Requests {
+        /// Judges the list.
+        expect: Expectation,
+    },
+}
+
+/// A kind of event, of one instance or of any.
+#[derive(Clone, Debug)]
+pub struct EventRef {
+    /// Case index in the driver's `event` variant.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// The instance, as a string, if one is asked for.
+    pub instance: Option<Expr>,
+    /// The type an expectation sees: the payload record without its `instance` field, or the one field left.
+    pub payload: Type,
+}
