@@ -1,0 +1,1 @@
+//! Decides whether what was seen is what the case asks for.

@@ -1,0 +1,4 @@
+//! The languages inside byte lists and strings: Arrow IPC streams, JSON documents and aggregate traces, written for
+//! guests and read back, with nothing trusted, for the judge.
+
+pub mod literal;
