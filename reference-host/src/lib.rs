@@ -1,1 +1,3 @@
-//! Placeholder.
+//! One honest, complete host for the contracts that witgate ships, on wasmtime. It knows nothing of the suite.
+
+pub mod engine;
