@@ -1,0 +1,286 @@
+//! One case on one host: sends requests, sorts what comes back into answers, events, signals and transcripts.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use fixtures::{
+    abi::{Type, Value},
+    puppet::transcript::{self, Transcript},
+};
+use serde_json::Value as Json;
+
+use super::verdict::Verdict;
+use crate::{
+    case::model::FunctionRef,
+    contract::{Contract, EndKind},
+    host::{
+        Host, HostFault, json,
+        protocol::{Message, Request, Setup},
+    },
+    plan::{SIGNAL, TRANSCRIPT},
+};
+
+/// Something the driver reported.
+#[derive(Clone, Debug)]
+pub(super) struct Event {
+    /// Case index in the driver's `event` variant.
+    pub(super) index: u32,
+    /// The instance it is about, if the event names one.
+    pub(super) instance: Option<String>,
+    /// The payload without the instance; one field left stands alone.
+    pub(super) payload: Value,
+}
+
+/// A transcript as it arrived.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// The guest that says so itself.
+    pub(super) guest: String,
+    /// Index of its clause.
+    pub(super) clause: usize,
+    /// The instance, where the channel tells it.
+    pub(super) instance: Option<String>,
+    /// What was handed out, or why it can't be read.
+    pub(super) transcript: Result<Transcript, String>,
+}
+
+/// How an instance ended.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    pub(super) kind: EndKind,
+    /// The outcome as WAVE, for notes.
+    pub(super) shown: String,
+}
+
+/// One case on one host.
+pub(super) struct Session<'a> {
+    host: &'a mut dyn Host,
+    contract: &'a Contract,
+    deadline: Instant,
+    calls: u64,
+    answers: HashMap<u64, Result<Json, String>>,
+    asked: Vec<u64>,
+    done: bool,
+    ready: bool,
+    pub(super) events: VecDeque<Event>,
+    pub(super) signals: HashMap<Option<String>, VecDeque<String>>,
+    pub(super) parts: Vec<Part>,
+    pub(super) ended: HashMap<String, Ended>,
+    /// Time spent in waits that the case demands.
+    pub(super) waited: Duration,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(host: &'a mut dyn Host, contract: &'a Contract, deadline: Instant) -> Self {
+        Session {
+            host,
+            contract,
+            deadline,
+            calls: 0,
+            answers: HashMap::new(),
+            asked: Vec::new(),
+            done: false,
+            ready: false,
+            events: VecDeque::new(),
+            signals: HashMap::new(),
+            parts: Vec::new(),
+            ended: HashMap::new(),
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// Puts the host into the case's environment.
+    pub(super) fn begin(&mut self, setup: Setup) -> Result<(), Verdict> {
+        self.host.post(Request::Begin(setup)).map_err(verdict)?;
+        match self.pump_until(None, |session| session.ready)? {
+            true => Ok(()),
+            false => Err(timeout("begin")),
+        }
+    }
+
+    /// Ends the case on the host.
+    pub(super) fn end(&mut self) -> Result<(), Verdict> {
+        self.host.post(Request::End).map_err(verdict)?;
+        // Whatever the case used up, the host has a moment to clean up.
+        self.deadline = self.deadline.max(Instant::now() + Duration::from_secs(5));
+        match self.pump_until(None, |session| session.done)? {
+            true => Ok(()),
+            false => Err(timeout("end")),
+        }
+    }
+
+    /// Sends a call; its answer comes by [`Session::answer`].
+    pub(super) fn call(&mut self, function: &FunctionRef, arguments: &[Value]) -> Result<u64, Verdict> {
+        self.calls += 1;
+        let id = self.calls;
+        let arguments =
+            function.ty.params.iter().zip(arguments).map(|((_, ty), value)| json::to_json(ty, value)).collect();
+        self.asked.push(id);
+        self.host.post(Request::Call { id, function: function.name.clone(), arguments }).map_err(verdict)?;
+        Ok(id)
+    }
+
+    /// Waits for the answer to a call.
+    pub(super) fn answer(&mut self, id: u64, function: &FunctionRef) -> Result<Option<Value>, Verdict> {
+        if !self.pump_until(None, |session| session.answers.contains_key(&id))? {
+            return Err(timeout(&format!("call of {}", function.name)));
+        }
+        let answer = self.answers.remove(&id).unwrap_or(Ok(Json::Null));
+        let value = answer.map_err(|message| Verdict::Protocol {
+            message: format!("the adapter could not carry out `{}`: {message}", function.name),
+        })?;
+        let Some(ty) = &function.ty.result else { return Ok(None) };
+        let value = json::from_json(ty, &value).map_err(|error| Verdict::Protocol {
+            message: format!("the answer of `{}` is not of its type: {error}", function.name),
+        })?;
+        self.collect_transcripts(&value, None);
+        Ok(Some(value))
+    }
+
+    /// Waits until `enough`, at most this long and never past the case's limit; whether it came.
+    pub(super) fn pump_until(
+        &mut self,
+        within: Option<Duration>,
+        enough: impl Fn(&Session<'_>) -> bool,
+    ) -> Result<bool, Verdict> {
+        let deadline = within.map_or(self.deadline, |within| self.deadline.min(Instant::now() + within));
+        loop {
+            if enough(self) {
+                return Ok(true);
+            }
+            match self.host.next(deadline).map_err(verdict)? {
+                Some(message) => self.sort(message)?,
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// Whether the case's time is up.
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    fn sort(&mut self, message: Message) -> Result<(), Verdict> {
+        match message {
+            Message::Ready => self.ready = true,
+            Message::Unready { message } => {
+                return Err(breach(format!("the host can't be put into the case's environment: {message}")));
+            }
+            Message::Return { id, value } => self.answered(id, Ok(value))?,
+            Message::Fault { id, message } => self.answered(id, Err(message))?,
+            Message::Event { event } => self.event(&event)?,
+            Message::Done => self.done = true,
+            Message::Hello(_) => return Err(breach("a second `hello`".to_owned())),
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, id: u64, answer: Result<Json, String>) -> Result<(), Verdict> {
+        let Some(at) = self.asked.iter().position(|asked| *asked == id) else {
+            return Err(breach(format!("an answer to call {id}, which is not open")));
+        };
+        self.asked.swap_remove(at);
+        self.answers.insert(id, answer);
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Json) -> Result<(), Verdict> {
+        let ty = self.contract.event_type();
+        let value = json::from_json(ty, event).map_err(|error| breach(format!("an event is not of its type: {error}")))?;
+        let (Type::Variant(cases), Value::Variant(index, payload)) = (ty, value) else {
+            return Err(breach("an event is no variant".to_owned()));
+        };
+        let Some(case) = cases.get(index as usize) else { return Ok(()) };
+        let payload = payload.map_or(Value::Tuple(Vec::new()), |payload| *payload);
+        if let Some(text) = self.contract.side_text(&case.name, &payload)
+            && let Some(at) = text.find(SIGNAL)
+        {
+            let instance = case.ty.as_ref().and_then(|ty| split_instance(ty, payload.clone()).0);
+            self.signals.entry(instance).or_default().push_back(text[at + SIGNAL.len()..].to_owned());
+            return Ok(());
+        }
+        let is_transcript =
+            self.contract.side_text(&case.name, &payload).is_some_and(|text| text.contains(TRANSCRIPT));
+        let (instance, reduced) = match &case.ty {
+            Some(ty) => split_instance(ty, payload.clone()),
+            None => (None, payload.clone()),
+        };
+        self.collect_transcripts(&payload, instance.as_deref());
+        if is_transcript {
+            return Ok(());
+        }
+        if let Some((kind, shown)) = self.contract.ended(&case.name, &payload)
+            && let Some(instance) = &instance
+        {
+            self.ended.insert(instance.clone(), Ended { kind, shown });
+        }
+        self.events.push_back(Event { index, instance, payload: reduced });
+        Ok(())
+    }
+
+    /// Finds every transcript in a value, wherever a host may have put the text.
+    fn collect_transcripts(&mut self, value: &Value, instance: Option<&str>) {
+        match value {
+            Value::String(text) => {
+                let mut rest = text.as_str();
+                while let Some(at) = rest.find(TRANSCRIPT) {
+                    rest = &rest[at + TRANSCRIPT.len()..];
+                    self.parts.push(part(rest, instance));
+                }
+            }
+            Value::List(items) | Value::Record(items) | Value::Tuple(items) => {
+                items.iter().for_each(|item| self.collect_transcripts(item, instance));
+            }
+            Value::Variant(_, Some(payload))
+            | Value::Option(Some(payload))
+            | Value::Result(Ok(Some(payload)) | Err(Some(payload))) => self.collect_transcripts(payload, instance),
+            _ => {}
+        }
+    }
+}
+
+/// Reads `GUEST/CLAUSE/HEX.`
+fn part(text: &str, instance: Option<&str>) -> Part {
+    let mut pieces = text.splitn(3, '/');
+    let guest = pieces.next().unwrap_or_default().to_owned();
+    let clause = pieces.next().and_then(|clause| clause.parse().ok()).unwrap_or(usize::MAX);
+    let dump = pieces.next().unwrap_or_default();
+    let transcript = match dump.split_once('.') {
+        Some((hex, _)) => transcript::decode(hex).map_err(|error| error.to_string()),
+        None => Err("the transcript was cut".to_owned()),
+    };
+    Part { guest, clause, instance: instance.map(str::to_owned), transcript }
+}
+
+/// Takes the field `instance` out of a payload record; one field left stands alone.
+pub(crate) fn split_instance(ty: &Type, payload: Value) -> (Option<String>, Value) {
+    let (Type::Record(fields), Value::Record(values)) = (ty, &payload) else { return (None, payload) };
+    let Some(at) = fields.iter().position(|field| &*field.name == "instance" && field.ty == Type::String) else {
+        return (None, payload);
+    };
+    let mut values = values.clone();
+    let instance = match values.remove(at) {
+        Value::String(instance) => Some(instance),
+        _ => None,
+    };
+    let reduced = if values.len() == 1 { values.remove(0) } else { Value::Record(values) };
+    (instance, reduced)
+}
+
+fn verdict(fault: HostFault) -> Verdict {
+    match fault {
+        HostFault::Gone { .. } | HostFault::Start(_) => Verdict::Crash { message: fault.to_string() },
+        HostFault::Breach { .. } => Verdict::Protocol { message: fault.to_string() },
+        HostFault::Silent(_) => timeout("hello"),
+    }
+}
+
+fn breach(message: String) -> Verdict {
+    Verdict::Protocol { message }
+}
+
+pub(super) fn timeout(phase: &str) -> Verdict {
+    Verdict::Timeout { phase: phase.to_owned(), span: None }
+}
