@@ -1,3 +1,4 @@
 //! One honest, complete host for the contracts that witgate ships, on wasmtime. It knows nothing of the suite.
 
 pub mod engine;
+pub mod uni;
