@@ -1,6 +1,8 @@
 //! Arrow IPC streams as a case file writes them, and the ways to spoil their bytes. Plain data: `super::ipc` and
 //! `super::spoil` make bytes of it.
 
+use std::fmt;
+
 /// An `ipc …` literal: one schema, any number of batches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IpcLiteral {
@@ -77,4 +79,57 @@ pub enum Spoil {
     RowCount(i64),
     /// `twice`: the whole stream, two times.
     Twice,
+}
+
+impl fmt::Display for IpcValue {
+    /// As a case file writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IpcValue::Null => f.write_str("null"),
+            IpcValue::Bool(value) => write!(f, "{value}"),
+            IpcValue::Integer(value) => write!(f, "{value}"),
+            IpcValue::Float(value) if value.is_nan() => f.write_str("nan"),
+            IpcValue::Float(value) if value.is_infinite() => f.write_str(if *value > 0.0 { "inf" } else { "-inf" }),
+            IpcValue::Float(value) => write!(f, "{value:?}"),
+            IpcValue::Text(text) => write!(f, "{text:?}"),
+            IpcValue::Bytes(bytes) => {
+                f.write_str("hex \"")?;
+                bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                f.write_str("\"")
+            }
+            IpcValue::List(values) => {
+                f.write_str("[")?;
+                for (index, value) in values.iter().enumerate() {
+                    if index > 0 {
+                        f.write_str(", ")?;
+                    }
+                    write!(f, "{value}")?;
+                }
+                f.write_str("]")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Spoil {
+    /// As a case file writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Spoil::Cut(size) => write!(f, "cut {size}"),
+            Spoil::DropLast(size) => write!(f, "drop {size}"),
+            Spoil::Append(bytes) => write!(f, "append {}", IpcValue::Bytes(bytes.clone())),
+            Spoil::Flip(bit) => write!(f, "flip {bit}"),
+            Spoil::MetadataLength(length) => write!(f, "metadata-length {length}"),
+            Spoil::BodyLength(length) => write!(f, "body-length {length}"),
+            Spoil::NoEos => f.write_str("no-eos"),
+            Spoil::FileFormat => f.write_str("file-format"),
+            Spoil::MetadataV4 => f.write_str("metadata-v4"),
+            Spoil::BigEndian => f.write_str("big-endian"),
+            Spoil::Offsets => f.write_str("offsets"),
+            Spoil::Utf8 => f.write_str("utf8"),
+            Spoil::NullCount(count) => write!(f, "null-count {count}"),
+            Spoil::RowCount(count) => write!(f, "row-count {count}"),
+            Spoil::Twice => f.write_str("twice"),
+        }
+    }
 }
