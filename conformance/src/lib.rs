@@ -1,5 +1,6 @@
 //! Placeholder.
 pub mod case;
+pub mod host;
 pub mod judge;
 pub mod payload;
 pub mod testbed;

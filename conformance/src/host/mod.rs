@@ -1,7 +1,10 @@
 //! Hosts under test, as the runner knows them: something that takes requests and gives messages. The in-process
 //! reference host and a child process in any language are the same to it.
 
+pub mod json;
+pub mod process;
 pub mod protocol;
+mod turns;
 
 use std::time::Instant;
 

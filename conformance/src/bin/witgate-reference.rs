@@ -1,0 +1,3 @@
+//! The reference host as an adapter.
+
+fn main() {}
