@@ -64,13 +64,13 @@ impl Readings {
 
     /// Reads a transcript's records.
     pub fn add(&mut self, guest: &PlannedGuest, transcript: &Transcript) {
-        let memory = Heap(transcript.memory());
+        let mut memory = Heap(transcript.memory());
         for record in &transcript.records {
             let step = record.step as usize;
             let reading = match guest.steps.get(step) {
                 Some(known) => Reading {
                     step,
-                    value: read(known, record, &memory),
+                    value: read(known, record, &mut memory),
                     turns: known.until.and_then(|_| record.words.first().copied()),
                 },
                 None => Reading {
@@ -84,7 +84,7 @@ impl Readings {
     }
 }
 
-fn read(step: &Step, record: &Record, memory: &Heap) -> Result<Option<Value>, String> {
+fn read(step: &Step, record: &Record, memory: &mut Heap) -> Result<Option<Value>, String> {
     let Some(ty) = &step.ty else { return Ok(None) };
     let words = record.words.get(usize::from(step.until.is_some())..).unwrap_or_default();
     match step.read {
@@ -102,9 +102,23 @@ fn read(step: &Step, record: &Record, memory: &Heap) -> Result<Option<Value>, St
 /// The guest's memory as its transcript kept it.
 struct Heap(Vec<u8>);
 
-impl abi::Lift for Heap {
+impl abi::Context for Heap {
     fn memory(&self) -> &[u8] {
         &self.0
+    }
+
+    fn encoding(&self) -> abi::StringEncoding {
+        abi::StringEncoding::Utf8
+    }
+}
+
+impl abi::Lift for Heap {
+    fn lift_own(&mut self, _resource: &abi::ResourceId, index: u32) -> Result<abi::Handle, abi::TrapKind> {
+        Ok(abi::Handle(index))
+    }
+
+    fn lift_borrow(&mut self, _resource: &abi::ResourceId, index: u32) -> Result<abi::Handle, abi::TrapKind> {
+        Ok(abi::Handle(index))
     }
 }
 
@@ -214,7 +228,7 @@ impl Walker<'_, '_> {
             }
         };
         let shown = match (value, &step.ty) {
-            (Some(value), Some(ty)) => wave::abbreviated(ty, value),
+            (Some(value), Some(ty)) => shown(ty, value),
             _ => String::new(),
         };
         self.line(step, shown);
@@ -311,7 +325,7 @@ pub fn judge(
         mismatch.expected = describe(expect);
         mismatch.path = String::new();
         if let (Answer::Returned(Some(value)), Some(ty)) = (answer, value_type(expect)) {
-            mismatch.actual = wave::abbreviated(ty, value);
+            mismatch.actual = shown(ty, value);
         }
     }
     Err(mismatch)
@@ -344,4 +358,11 @@ fn describe_outcome(outcome: &Outcome) -> String {
         Outcome::Timeout => "timeout".to_owned(),
         Outcome::Value(pattern) => pattern::describe(pattern),
     }
+}
+
+/// A value as WAVE, with long texts and lists cut.
+pub fn shown(ty: &Type, value: &Value) -> String {
+    /// Characters of a text and elements of a list that a report shows.
+    const MOST: usize = 160;
+    wave::abbreviated(ty, value, MOST)
 }
