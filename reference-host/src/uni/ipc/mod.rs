@@ -113,3 +113,6 @@ pub(super) fn secret_in_type(data_type: &DataType) -> Option<&str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
