@@ -1,4 +1,5 @@
 //! One honest, complete host for the contracts that witgate ships, on wasmtime. It knows nothing of the suite.
 
 pub mod engine;
+pub mod pie;
 pub mod uni;

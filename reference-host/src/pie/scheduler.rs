@@ -1,0 +1,425 @@
+//! The command queues of one model: who may hand work to its backend next.
+//!
+//! Within a queue: strictly first in, first out, one command at the backend at a time. Across queues: the highest
+//! priority first, and among equals whoever has waited longest for its turn. A waiting queue rises by one level every
+//! [`AGEING`] commands handed over meanwhile, so a low one is served whatever the load. A changed priority applies at
+//! once to everything the backend has not been given yet. At most `capacity` commands are at the backend.
+//!
+//! `synchronize` is an entry of its queue: it resolves when everything before it in that queue has completed, with
+//! `false` if any of that has failed since the synchronize before.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+use super::InstanceId;
+use super::backend::{Backend, BackendError};
+use super::limits::{LimitExceeded, within};
+use super::ready::Reply;
+
+/// After how many commands handed over to the backend a waiting queue counts as one priority higher.
+pub const AGEING: u64 = 8;
+
+/// Priority of a queue (`enum priority`), lowest first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Behind everything else, but never starved.
+    Low,
+    /// The default.
+    #[default]
+    Normal,
+    /// Before everything else.
+    High,
+}
+
+/// The queues of one model, and what is at its backend.
+#[derive(Debug)]
+pub struct Scheduler {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    backend: Arc<dyn Backend>,
+    capacity: usize,
+    queue_commands: usize,
+    runtime: Handle,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queues: HashMap<u64, Entries>,
+    /// Queues with a command ready to be handed over, by level, by turn.
+    ready: [BTreeMap<u64, u64>; 3],
+    next_queue: u64,
+    next_turn: u64,
+    handed_over: u64,
+    at_backend: usize,
+    waiting: usize,
+    handing_over: bool,
+}
+
+#[derive(Debug)]
+struct Entries {
+    owner: InstanceId,
+    level: Level,
+    entries: VecDeque<Entry>,
+    /// Its turn, and `handed_over` when it got in line.
+    in_line: Option<(u64, u64)>,
+    running: Option<Running>,
+    failed: bool,
+    /// The handle is gone; the queue goes when it is empty.
+    dropped: bool,
+    /// The instance is gone; what is at the backend is cancelled.
+    forgotten: bool,
+}
+
+#[derive(Debug)]
+struct Running {
+    reply: Arc<Reply<Arc<str>>>,
+    task: Option<AbortHandle>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Command {
+        query: String,
+        reply: Arc<Reply<Arc<str>>>,
+    },
+    Synchronize(Arc<Reply<bool>>),
+}
+
+impl Scheduler {
+    /// A scheduler that hands at most `capacity` commands at once to this backend, on this runtime. A queue holds at
+    /// most `queue_commands` entries.
+    pub fn new(
+        backend: Arc<dyn Backend>,
+        capacity: u32,
+        queue_commands: usize,
+        runtime: Handle,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                backend,
+                capacity: capacity.max(1) as usize,
+                queue_commands,
+                runtime,
+                state: Mutex::new(State::default()),
+            }),
+        }
+    }
+
+    /// A new, empty queue of this instance, of normal priority.
+    pub fn create_queue(&self, owner: InstanceId, service_id: u32) -> Queue {
+        let mut state = self.shared.state();
+        let id = state.next_queue;
+        state.next_queue += 1;
+        state.queues.insert(
+            id,
+            Entries {
+                owner,
+                level: Level::default(),
+                entries: VecDeque::new(),
+                in_line: None,
+                running: None,
+                failed: false,
+                dropped: false,
+                forgotten: false,
+            },
+        );
+        drop(state);
+        Queue {
+            shared: self.shared.clone(),
+            id,
+            service_id,
+        }
+    }
+
+    /// Commands not completed yet: in the queues and at the backend.
+    pub fn pending(&self) -> usize {
+        let state = self.shared.state();
+        state.waiting + state.at_backend
+    }
+
+    /// Queues that exist: their handle lives, or they are not empty.
+    pub fn queue_count(&self) -> usize {
+        self.shared.state().queues.len()
+    }
+
+    /// The instance has ended: its waiting commands are forgotten, those at the backend are cancelled.
+    pub fn forget(&self, owner: InstanceId) {
+        let mut state = self.shared.state();
+        let ids: Vec<u64> = state
+            .queues
+            .iter()
+            .filter(|(_, queue)| queue.owner == owner)
+            .map(|(id, _)| *id)
+            .collect();
+        let mut tasks = Vec::new();
+        for id in ids {
+            state.leave_line(id);
+            let Some(queue) = state.queues.get_mut(&id) else {
+                continue;
+            };
+            queue.dropped = true;
+            queue.forgotten = true;
+            let commands = queue
+                .entries
+                .drain(..)
+                .filter(|entry| matches!(entry, Entry::Command { .. }))
+                .count();
+            match &queue.running {
+                // Its end, which the abort brings about, removes the queue.
+                Some(running) => tasks.extend(running.task.clone()),
+                None => {
+                    state.queues.remove(&id);
+                }
+            }
+            state.waiting -= commands;
+        }
+        drop(state);
+        for task in tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(
+        self: &Arc<Self>,
+        id: u64,
+        make: impl FnOnce() -> Entry,
+    ) -> Result<(), LimitExceeded> {
+        let mut state = self.state();
+        let Some(queue) = state.queues.get_mut(&id) else {
+            return Ok(());
+        };
+        within(
+            "commands in one queue",
+            queue.entries.len() + 1,
+            self.queue_commands,
+        )?;
+        let entry = make();
+        let is_command = matches!(entry, Entry::Command { .. });
+        queue.entries.push_back(entry);
+        if is_command {
+            state.waiting += 1;
+        }
+        state.advance(id);
+        self.hand_over(state);
+        Ok(())
+    }
+
+    /// Gives the backend what it has room for, in the order of the scheduler. One thread does so at a time; what
+    /// changes meanwhile it sees before it leaves. Tasks start outside the lock: a runtime that is being shut down
+    /// drops them, and so completes their commands, on the spot.
+    fn hand_over<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>) {
+        if std::mem::replace(&mut state.handing_over, true) {
+            return;
+        }
+        while state.at_backend < self.capacity
+            && let Some((id, query)) = state.next_command()
+        {
+            // The call itself, made under the lock, fixes the order in which the backend sees the commands.
+            let work = self.backend.serve(query);
+            drop(state);
+            let mut completion = Completion {
+                shared: self.clone(),
+                queue: id,
+                result: None,
+            };
+            // Owned by the task, so that a panic or an abort completes the command as well.
+            let task = self.runtime.spawn(async move {
+                let work = work;
+                completion.result = Some(work.await);
+                drop(completion);
+            });
+            state = self.state();
+            if let Some(queue) = state.queues.get_mut(&id)
+                && let Some(running) = queue.running.as_mut()
+            {
+                if queue.forgotten {
+                    task.abort();
+                }
+                running.task = Some(task.abort_handle());
+            }
+        }
+        state.handing_over = false;
+    }
+
+    fn complete(self: &Arc<Self>, id: u64, result: Result<String, BackendError>) {
+        let mut state = self.state();
+        state.at_backend -= 1;
+        if let Some(queue) = state.queues.get_mut(&id) {
+            queue.failed |= result.is_err();
+            if let Some(running) = queue.running.take() {
+                let text = result.unwrap_or_else(|error| format!("error: {error}"));
+                running.reply.resolve(text.into());
+            }
+        }
+        state.advance(id);
+        self.hand_over(state);
+    }
+}
+
+impl State {
+    /// Resolves what has come to the head of this queue, gets it in line for its next command, removes it when it
+    /// is empty and nobody holds it.
+    fn advance(&mut self, id: u64) {
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        if queue.running.is_some() || queue.in_line.is_some() {
+            return;
+        }
+        while let Some(Entry::Synchronize(reply)) = queue.entries.front() {
+            reply.resolve(!queue.failed);
+            queue.failed = false;
+            queue.entries.pop_front();
+        }
+        if !queue.entries.is_empty() {
+            let turn = self.next_turn;
+            self.next_turn += 1;
+            queue.in_line = Some((turn, self.handed_over));
+            self.ready[queue.level as usize].insert(turn, id);
+        } else if queue.dropped {
+            self.queues.remove(&id);
+        }
+    }
+
+    /// Takes the next command out of its queue, which now has one at the backend.
+    fn next_command(&mut self) -> Option<(u64, String)> {
+        loop {
+            let id = self.next_ready()?;
+            self.leave_line(id);
+            let Some(queue) = self.queues.get_mut(&id) else {
+                continue;
+            };
+            let Some(Entry::Command { query, reply }) = queue.entries.pop_front() else {
+                continue;
+            };
+            queue.running = Some(Running { reply, task: None });
+            self.waiting -= 1;
+            self.at_backend += 1;
+            self.handed_over += 1;
+            return Some((id, query));
+        }
+    }
+
+    fn leave_line(&mut self, id: u64) {
+        if let Some(queue) = self.queues.get_mut(&id)
+            && let Some((turn, _)) = queue.in_line.take()
+        {
+            self.ready[queue.level as usize].remove(&turn);
+        }
+    }
+
+    /// The first of each level has waited longest there; of these three, the one whose level and age count most.
+    fn next_ready(&self) -> Option<u64> {
+        let mut best: Option<(u64, std::cmp::Reverse<u64>, u64)> = None;
+        for (level, line) in (0u64..).zip(&self.ready) {
+            let Some((turn, id)) = line.first_key_value() else {
+                continue;
+            };
+            let since = self
+                .queues
+                .get(id)
+                .and_then(|queue| queue.in_line)
+                .map_or(self.handed_over, |(_, since)| since);
+            let aged = (level + (self.handed_over - since) / AGEING).min(Level::High as u64);
+            let candidate = (aged, std::cmp::Reverse(*turn), *id);
+            if best.is_none_or(|best| candidate > best) {
+                best = Some(candidate);
+            }
+        }
+        best.map(|(_, _, id)| id)
+    }
+}
+
+/// Completes a command when it is dropped: with its result, or as cancelled when there is none.
+struct Completion {
+    shared: Arc<Shared>,
+    queue: u64,
+    result: Option<Result<String, BackendError>>,
+}
+
+impl Drop for Completion {
+    fn drop(&mut self) {
+        let result = self.result.take().unwrap_or(Err(BackendError::Cancelled));
+        self.shared.clone().complete(self.queue, result);
+    }
+}
+
+/// The resource `queue`. Dropping it lets its work go on; results stay valid.
+#[derive(Debug)]
+pub struct Queue {
+    shared: Arc<Shared>,
+    id: u64,
+    service_id: u32,
+}
+
+impl Queue {
+    /// The id of the model's service.
+    pub fn service_id(&self) -> u32 {
+        self.service_id
+    }
+
+    /// Changes the priority, at once, for everything that the backend has not been given yet. The queue keeps its
+    /// turn and its age.
+    pub fn set_priority(&self, level: Level) {
+        let mut state = self.shared.state();
+        let Some(queue) = state.queues.get_mut(&self.id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut queue.level, level);
+        if let Some((turn, _)) = queue.in_line {
+            state.ready[before as usize].remove(&turn);
+            state.ready[level as usize].insert(turn, self.id);
+        }
+    }
+
+    /// Sends a command to the model. A command that fails answers `error: ` and the reason.
+    ///
+    /// # Errors
+    /// [`LimitExceeded`] when the queue is full.
+    pub(crate) fn submit(&self, query: String) -> Result<Arc<Reply<Arc<str>>>, LimitExceeded> {
+        let reply = Reply::new();
+        self.shared.push(self.id, || Entry::Command {
+            query,
+            reply: reply.clone(),
+        })?;
+        Ok(reply)
+    }
+
+    /// Resolves when everything submitted before has completed.
+    ///
+    /// # Errors
+    /// [`LimitExceeded`] when the queue is full.
+    pub(crate) fn synchronize(&self) -> Result<Arc<Reply<bool>>, LimitExceeded> {
+        let reply = Reply::new();
+        self.shared
+            .push(self.id, || Entry::Synchronize(reply.clone()))?;
+        Ok(reply)
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        if let Some(queue) = state.queues.get_mut(&self.id) {
+            queue.dropped = true;
+        }
+        state.advance(self.id);
+    }
+}
+
+#[cfg(test)]
+#[path = "scheduler_tests.rs"]
+mod tests;
