@@ -1,0 +1,11 @@
+;; A component that imports an older, compatible version of the poll interface.
+(component
+  (import "wasi:io/poll@0.2.0" (instance $poll (export "pollable" (type (sub resource)))))
+  (core module $m
+    (memory (export "memory") 1)
+    (func (export "run") (result i32) (i32.const 16)))
+  (core instance $i (instantiate $m))
+  (alias core export $i "memory" (core memory $memory))
+  (func $run (result (result (error string))) (canon lift (core func $i "run") (memory $memory)))
+  (instance $run-exports (export "run" (func $run)))
+  (export "pie:inferlet/run" (instance $run-exports)))

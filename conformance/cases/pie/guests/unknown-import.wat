@@ -1,0 +1,11 @@
+;; A component that imports an interface no host of this world has.
+(component
+  (import "nobody:offers/this@1.0.0" (instance $this (export "f" (func (result u32)))))
+  (core module $m
+    (memory (export "memory") 1)
+    (func (export "run") (result i32) (i32.const 16)))
+  (core instance $i (instantiate $m))
+  (alias core export $i "memory" (core memory $memory))
+  (func $run (result (result (error string))) (canon lift (core func $i "run") (memory $memory)))
+  (instance $run-exports (export "run" (func $run)))
+  (export "pie:inferlet/run" (instance $run-exports)))
