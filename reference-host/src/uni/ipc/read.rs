@@ -298,8 +298,12 @@ fn check_batch(batch: ipc::RecordBatch<'_>, body: &Buffer, schema: &Schema) -> R
         }
         if buffers_of(field.data_type()) == 3 {
             let data = next()?;
+            let wide = *field.data_type() == DataType::LargeBinary;
+            // arrow 60 panics at a part of an offset behind the last one.
+            if !first.len().is_multiple_of(if wide { 8 } else { 4 }) {
+                return Err(at(format!("{} bytes of offsets", first.len())));
+            }
             if rows > 0 {
-                let wide = *field.data_type() == DataType::LargeBinary;
                 check_offsets(first.as_slice(), rows, wide, data.len()).map_err(at)?;
             }
         }
