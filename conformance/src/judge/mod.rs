@@ -5,3 +5,4 @@ pub mod pattern;
 mod pattern_describe;
 mod pattern_payload;
 mod pattern_render;
+pub mod walk;
