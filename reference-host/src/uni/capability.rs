@@ -130,7 +130,7 @@ impl Capability {
         if let Some((_, quota, min)) = QUOTAS.iter().find(|(n, ..)| *n == kind) {
             let object = value.object(&["kind", "value"])?;
             let n = object
-                .required("value", "number")?
+                .required("value", "a number")?
                 .integer(*min, u64::MAX)?;
             return Ok(Self::Quota(*quota, n));
         }
@@ -155,7 +155,7 @@ impl Capability {
             "lock" => {
                 let object = value.object(&["kind", "granularity"])?;
                 let names = ["nodes", "edges", "both", "global"].map(|n| (n, ()));
-                object.required("granularity", "string")?.choice(&names)?;
+                object.required("granularity", "a string")?.choice(&names)?;
                 Ok(Self::Plain("lock"))
             }
             "background-job" => {

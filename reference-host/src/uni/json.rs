@@ -193,7 +193,7 @@ impl<'a> Value<'a> {
             fields,
             path: self.path.clone(),
         };
-        Ok(object.required(name, "string")?.string()?.to_owned())
+        Ok(object.required(name, "a string")?.string()?.to_owned())
     }
 
     pub(super) fn is_object(&self) -> bool {
@@ -266,13 +266,13 @@ pub(super) struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// A field that must be there; `expected` names its type.
+    /// A field that must be there; `expected` names its type, with an article.
     pub(super) fn required(&self, name: &str, expected: &str) -> Result<Value<'a>, JsonError> {
         self.find(name).ok_or_else(|| JsonError {
             path: self.path.clone(),
             position: None,
             problem: format!("missing field {}", quoted(name)),
-            expected: format!("a {expected} there"),
+            expected: format!("{expected} there"),
         })
     }
 

@@ -69,9 +69,9 @@ impl Manifest {
             "memory_max_pages",
             "timeout_ms",
         ])?;
-        let id = object.required("id", "string")?;
+        let id = object.required("id", "a string")?;
         check_id(&id)?;
-        let version = object.required("version", "string")?;
+        let version = object.required("version", "a string")?;
         let parsed_version = Version::parse(version.string()?).map_err(|e| {
             version.error(
                 format!("{} ({e})", json::quoted(version.string().unwrap_or(""))),

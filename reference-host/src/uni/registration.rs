@@ -218,7 +218,7 @@ impl WireType {
             "primitive" => {
                 let object = value.object(&["kind", "arrow"])?;
                 Ok(Self::Primitive(
-                    object.required("arrow", "string")?.choice(&PRIMITIVES)?,
+                    object.required("arrow", "a string")?.choice(&PRIMITIVES)?,
                 ))
             }
             "cypher_value" => value.object(&["kind"]).map(|_| Self::CypherValue),
@@ -242,7 +242,7 @@ pub fn parse_registration(
 ) -> Result<Vec<Function>, JsonError> {
     let node = json::parse(text)?;
     let root = Value::root(&node);
-    let entries = root.object(&["entries"])?.required("entries", "array")?;
+    let entries = root.object(&["entries"])?.required("entries", "an array")?;
     let items = entries.array()?;
     if items.len() > limits.entries {
         return Err(entries.error(
@@ -287,12 +287,12 @@ fn entry(item: &Value<'_>, id: &str, limits: &Limits) -> Result<Function, JsonEr
                 &["kind", "qname", "signature"]
             };
             let object = item.object(fields)?;
-            let qname = qname(&object.required("qname", "string")?, id)?;
-            let signature = object.required("signature", "object")?;
+            let qname = qname(&object.required("qname", "a string")?, id)?;
+            let signature = object.required("signature", "an object")?;
             let signature =
                 signature.object(&["args", "returns", "volatility", "null_handling"])?;
-            let args = types(&signature.required("args", "array")?, limits)?;
-            let returns = WireType::read(&signature.required("returns", "type object")?)?;
+            let args = types(&signature.required("args", "an array")?, limits)?;
+            let returns = WireType::read(&signature.required("returns", "a type object")?)?;
             let volatility =
                 signature
                     .find("volatility")
@@ -323,7 +323,7 @@ fn entry(item: &Value<'_>, id: &str, limits: &Limits) -> Result<Function, JsonEr
                 };
                 return Ok(Function { qname, args, kind });
             }
-            let state = object.required("state", "type object")?;
+            let state = object.required("state", "a type object")?;
             if WireType::read(&state)? != WireType::Primitive(Primitive::Binary) {
                 return Err(state.error(
                     "a state that is not Arrow `Binary`",
@@ -341,9 +341,9 @@ fn entry(item: &Value<'_>, id: &str, limits: &Limits) -> Result<Function, JsonEr
         }
         "procedure" => {
             let object = item.object(&["kind", "qname", "args", "yields", "mode"])?;
-            let qname = qname(&object.required("qname", "string")?, id)?;
-            let args = types(&object.required("args", "array")?, limits)?;
-            let yields = types(&object.required("yields", "array")?, limits)?;
+            let qname = qname(&object.required("qname", "a string")?, id)?;
+            let args = types(&object.required("args", "an array")?, limits)?;
+            let yields = types(&object.required("yields", "an array")?, limits)?;
             let mode = object.find("mode").map_or(Ok(Mode::default()), |v| {
                 v.choice(
                     &[Mode::Read, Mode::Write, Mode::Schema, Mode::Dbms].map(|x| (x.name(), x)),
