@@ -6,7 +6,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use fixtures::abi::{FuncType, Type, Value};
 
 /// Byte range in the file a thing was read from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct Span {
     /// First byte.
     pub start: usize,
@@ -65,6 +65,18 @@ pub enum Level {
     Record,
     /// Anything but a crash, a hang, a leak into another instance or a wrong delivery.
     Robust,
+}
+
+impl Level {
+    /// The word a case file writes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Must => "must",
+            Level::Should => "should",
+            Level::Record => "record",
+            Level::Robust => "robust",
+        }
+    }
 }
 
 /// A guest of a case.
@@ -150,7 +162,7 @@ pub enum Param {
 }
 
 /// A function of the world.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionRef {
     /// Interface id as `wit-parser` gives it (`pie:inferlet/core`, `wasi:io/poll@0.2.4`); `None` for a function of the world itself.
     pub interface: Option<String>,

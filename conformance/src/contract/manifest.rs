@@ -1,0 +1,211 @@
+//! `contract.toml`: what it may say, and how that becomes a contract.
+
+use std::collections::BTreeMap;
+
+use fixtures::abi::Type;
+use indexmap::IndexMap;
+use serde::Deserialize;
+use wit_parser::{PackageId, Resolve};
+
+use super::{Contract, ContractError, Driver, EndedEvent, SideEvent, World, driver_capabilities, functions, no_environment, template};
+use crate::case::{model::FunctionRef, template as templates};
+
+/// The file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Manifest {
+    title: String,
+    /// Folder under `wit`.
+    pub(super) wit: String,
+    /// Interface, and file, in `wit/driver`.
+    pub(super) driver: String,
+    /// A record, as a case would write it, complete.
+    environment: String,
+    /// Capabilities that no doc line of the driver names, or words about one that is named there.
+    #[serde(default)]
+    capabilities: BTreeMap<String, String>,
+    worlds: IndexMap<String, WorldManifest>,
+    #[serde(default)]
+    events: Events,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WorldManifest {
+    /// `run.run`
+    body: Option<String>,
+    /// A function of the driver.
+    launch: Option<String>,
+    /// Interfaces of the package that a guest may import although the world does not.
+    #[serde(default)]
+    optional: Vec<String>,
+    /// A call with `$text`.
+    side: Option<String>,
+    /// Export -> value with `$text`.
+    #[serde(default)]
+    outlet: IndexMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Events {
+    side: Option<Side>,
+    ended: Option<Ended>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Side {
+    event: String,
+    source: Option<String>,
+    text: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Ended {
+    event: String,
+    source: String,
+    outcome: String,
+    finished: String,
+    failed: String,
+    trapped: String,
+    terminated: String,
+}
+
+/// Makes a contract of a file.
+pub(super) struct Reader<'a> {
+    pub(super) path: String,
+    pub(super) name: &'a str,
+    pub(super) manifest: Manifest,
+}
+
+impl Reader<'_> {
+    pub(super) fn contract(&self, resolve: Resolve, package: PackageId, driver: Driver) -> Result<Contract, ContractError> {
+        let manifest = &self.manifest;
+        let mut worlds = IndexMap::new();
+        for (name, world) in &manifest.worlds {
+            worlds.insert(name.clone(), self.world(&resolve, package, &driver, name, world)?);
+        }
+        let mut capabilities: BTreeMap<String, String> = driver_capabilities(&driver).into_iter().map(|name| (name, String::new())).collect();
+        capabilities.extend(manifest.capabilities.clone());
+        let mut contract = Contract {
+            name: self.name.to_owned(),
+            title: manifest.title.clone(),
+            wit: manifest.wit.clone(),
+            resolve,
+            package,
+            worlds,
+            environment: no_environment(&driver.environment),
+            side_event: manifest.events.side.as_ref().map(|side| self.side_event(&driver, side)).transpose()?,
+            ended_event: manifest.events.ended.as_ref().map(|ended| self.ended_event(&driver, ended)).transpose()?,
+            driver,
+            capabilities,
+        };
+        let ty = contract.driver.environment.clone();
+        contract.environment = template(&self.path, "environment", templates::constant(&contract, &manifest.environment, &ty))?;
+        self.templates(&mut contract)?;
+        Ok(contract)
+    }
+
+    /// Outlets and side channels: they are checked against the worlds, which must be there before.
+    fn templates(&self, contract: &mut Contract) -> Result<(), ContractError> {
+        for (name, manifest) in &self.manifest.worlds {
+            let Some(world) = contract.worlds.get(name) else { continue };
+            let mut outlets = Vec::new();
+            for (export, text) in &manifest.outlet {
+                let function = self.find(&world.exports, export, "export")?.clone();
+                let ty = function.ty.result.clone().ok_or_else(|| self.wrong(format!("the export `{export}` has no result to carry text")))?;
+                let value = template(&self.path, &format!("worlds.{name}.outlet.{export}"), templates::with_text(contract, text, &ty))?;
+                outlets.push((function, value));
+            }
+            let side = match &manifest.side {
+                Some(text) => Some(template(&self.path, &format!("worlds.{name}.side"), templates::call_with_text(contract, name, text))?),
+                None => None,
+            };
+            if let Some(world) = contract.worlds.get_mut(name) {
+                world.outlets = outlets;
+                world.side = side;
+            }
+        }
+        Ok(())
+    }
+
+    fn world(&self, resolve: &Resolve, package: PackageId, driver: &Driver, name: &str, manifest: &WorldManifest) -> Result<World, ContractError> {
+        let found = resolve.packages.get(package).and_then(|package| package.worlds.get(name));
+        let id = *found.ok_or_else(|| self.wrong(format!("the package has no world `{name}`")))?;
+        let unsupported = |source| ContractError::Type { contract: self.name.to_owned(), source };
+        let exports = functions::exports(resolve, id).map_err(unsupported)?;
+        let mut optional = Vec::new();
+        for interface in &manifest.optional {
+            let found = resolve.packages.get(package).and_then(|package| package.interfaces.get(interface.as_str()));
+            let id = *found.ok_or_else(|| self.wrong(format!("the package has no interface `{interface}`")))?;
+            let path = resolve.id_of(id).unwrap_or_else(|| interface.clone());
+            optional.extend(functions::of_interface(resolve, id, &path, true).map_err(unsupported)?);
+        }
+        let body = manifest.body.as_ref().map(|body| self.find(&exports, body, "export").cloned()).transpose()?;
+        let launch = match &manifest.launch {
+            Some(launch) => {
+                let found = driver.functions.iter().find(|function| function.function.name == *launch);
+                Some(found.ok_or_else(|| self.wrong(format!("the driver has no function `{launch}`")))?.function.clone())
+            }
+            None => None,
+        };
+        let imports = functions::imports(resolve, id).map_err(unsupported)?;
+        Ok(World { name: name.to_owned(), id, imports, optional, exports, body, launch, outlets: Vec::new(), side: None })
+    }
+
+    /// A function by `name` or `interface.name`.
+    fn find<'f>(&self, functions: &'f [FunctionRef], written: &str, what: &str) -> Result<&'f FunctionRef, ContractError> {
+        let (interface, name) = written.rsplit_once('.').map_or((None, written), |(interface, name)| (Some(interface), name));
+        let fits = |function: &&FunctionRef| function.name == name && interface.is_none_or(|wanted| function.interface.as_deref().map(functions::short_name) == Some(wanted));
+        functions.iter().find(fits).ok_or_else(|| self.wrong(format!("there is no {what} `{written}`")))
+    }
+
+    fn wrong(&self, reason: String) -> ContractError {
+        ContractError::Manifest { path: self.path.clone(), reason }
+    }
+
+    fn event(&self, driver: &Driver, name: &str) -> Result<(u32, Type), ContractError> {
+        let found = driver.events.iter().position(|event| event.name == name).and_then(|index| {
+            let ty = driver.events.get(index)?.ty.clone()?;
+            Some((u32::try_from(index).ok()?, ty))
+        });
+        found.ok_or_else(|| self.wrong(format!("the driver has no event `{name}` with a payload")))
+    }
+
+    fn part(&self, ty: &Type, name: &str) -> Result<u32, ContractError> {
+        let index = match ty {
+            Type::Record(fields) => fields.iter().position(|field| &*field.name == name),
+            Type::Variant(cases) => cases.iter().position(|case| &*case.name == name),
+            Type::Enum(cases) => cases.iter().position(|case| &**case == name),
+            _ => None,
+        };
+        index.and_then(|index| u32::try_from(index).ok()).ok_or_else(|| self.wrong(format!("the event has no `{name}`")))
+    }
+
+    fn side_event(&self, driver: &Driver, side: &Side) -> Result<SideEvent, ContractError> {
+        let (event, ty) = self.event(driver, &side.event)?;
+        let source = side.source.as_ref().map(|source| self.part(&ty, source)).transpose()?;
+        Ok(SideEvent { event, source, text: self.part(&ty, &side.text)? })
+    }
+
+    fn ended_event(&self, driver: &Driver, ended: &Ended) -> Result<EndedEvent, ContractError> {
+        let (event, ty) = self.event(driver, &ended.event)?;
+        let outcome = self.part(&ty, &ended.outcome)?;
+        let cases = match &ty {
+            Type::Record(fields) => fields.get(outcome as usize).map(|field| field.ty.clone()),
+            _ => None,
+        };
+        let cases = cases.ok_or_else(|| self.wrong(format!("`{}` is no field", ended.outcome)))?;
+        Ok(EndedEvent {
+            event,
+            source: self.part(&ty, &ended.source)?,
+            outcome,
+            finished: self.part(&cases, &ended.finished)?,
+            failed: self.part(&cases, &ended.failed)?,
+            trapped: self.part(&cases, &ended.trapped)?,
+            terminated: self.part(&cases, &ended.terminated)?,
+        })
+    }
+}
