@@ -1,3 +1,12 @@
-//! The reference host as an adapter.
+//! The reference host as a child process that speaks the adapter protocol: the model of an adapter, and the suite's own
+//! check that the pipe changes nothing.
 
-fn main() {}
+use std::io::{self, BufWriter};
+
+fn main() -> anyhow::Result<()> {
+    let output = BufWriter::new(io::stdout());
+    Ok(conformance::host::reference::serve(
+        io::stdin().lock(),
+        output,
+    )?)
+}

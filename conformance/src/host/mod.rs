@@ -4,6 +4,7 @@
 pub mod json;
 pub mod process;
 pub mod protocol;
+pub mod reference;
 mod turns;
 
 use std::time::Instant;

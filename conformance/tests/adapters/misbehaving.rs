@@ -91,17 +91,7 @@ fn call(mode: &str, id: &Json) -> io::Result<()> {
             exit(1)
         }
         "hangs-in-call" => Ok(()),
-        "closes-output" => {
-            // Standard output can't be closed in safe code; a successor without one can.
-            #[cfg(unix)]
-            {
-                use std::os::unix::process::CommandExt as _;
-                let mut successor = Command::new(std::env::current_exe()?);
-                return Err(successor.arg("hangs-at-start").stdout(Stdio::null()).exec());
-            }
-            #[cfg(not(unix))]
-            exit(0)
-        }
+        "closes-output" => close_output(),
         "talks-nonsense" => line("DEBUG launching guest"),
         "wrong-member" => say(&json!({"type": "return", "id": "one", "value": null})),
         "wrong-message" => say(&json!({"type": "result", "id": id, "value": null})),
@@ -140,6 +130,20 @@ fn call(mode: &str, id: &Json) -> io::Result<()> {
         }
         _ => say(&answer),
     }
+}
+
+/// Standard output can't be closed in safe code; a successor without one can go on.
+#[cfg(unix)]
+fn close_output() -> io::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+
+    let mut successor = Command::new(std::env::current_exe()?);
+    Err(successor.arg("hangs-at-start").stdout(Stdio::null()).exec())
+}
+
+#[cfg(not(unix))]
+fn close_output() -> io::Result<()> {
+    exit(0)
 }
 
 fn say(message: &Json) -> io::Result<()> {
