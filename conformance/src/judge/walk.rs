@@ -12,6 +12,12 @@ use crate::{
     plan::{Clause, Node, PlannedGuest, Read, Step},
 };
 
+/// The names of a guest, with its loop variables.
+pub trait Names: Scope {
+    /// Says at which turn, from 0, a loop is.
+    fn turn(&mut self, name: &str, turn: u32);
+}
+
 /// One line of a transcript, for people.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Line {
@@ -133,7 +139,7 @@ pub fn walk(
     clause: &Clause,
     readings: &Readings,
     end: End,
-    scope: &mut dyn Scope,
+    scope: &mut dyn Names,
     report: &mut Report,
 ) -> Result<bool, Box<Deviation>> {
     let mut walker = Walker { guest, rest: readings.records.iter(), end, scope, report };
@@ -179,7 +185,7 @@ struct Walker<'a, 'r> {
     guest: &'a PlannedGuest,
     rest: std::slice::Iter<'r, Reading>,
     end: End,
-    scope: &'a mut dyn Scope,
+    scope: &'a mut dyn Names,
     report: &'a mut Report,
 }
 
@@ -195,7 +201,7 @@ impl Walker<'_, '_> {
                 Node::Loop { count, name, body } => {
                     for turn in 0..*count {
                         if let Some(name) = name {
-                            self.scope.bind(name, Value::U32(turn), &Type::U32);
+                            self.scope.turn(name, turn);
                         }
                         if matches!(self.nodes(body)?, Flow::Ended) {
                             return Ok(Flow::Ended);
@@ -320,7 +326,7 @@ pub fn judge(
             Err(mismatch) => first = first.or(Some(mismatch)),
         }
     }
-    let mut mismatch = first.unwrap_or_default();
+    let mut mismatch = first.unwrap_or(Mismatch { path: String::new(), expected: String::new(), actual: String::new() });
     if expect.outcomes.len() > 1 {
         mismatch.expected = describe(expect);
         mismatch.path = String::new();

@@ -8,7 +8,7 @@ use fixtures::{
 use super::{
     PlanError,
     handler::{Compiler, Place},
-    value::width,
+    value::discriminant_width,
 };
 use crate::case::model::{Outcome, Pattern, PatternKind};
 
@@ -75,7 +75,7 @@ impl Compiler<'_> {
     fn case(&mut self, ty: &Type, case: u32, payload: &Pattern, place: &Place) -> Result<Place, PlanError> {
         let discriminant = match place {
             Place::Words(words) => words.first().copied().unwrap_or(Operand::Imm(0)),
-            Place::Memory { base, offset } => self.load(*base, *offset, width(abi::discriminant_size(ty))),
+            Place::Memory { base, offset } => self.load(*base, *offset, discriminant_width(ty)),
         };
         let equal = self.program.slot();
         self.program.push(Op::Arith {
@@ -88,7 +88,7 @@ impl Compiler<'_> {
         self.unless(equal, bail);
         Ok(match place {
             Place::Memory { base, offset } => {
-                Place::Memory { base: *base, offset: offset + abi::payload_offset(ty) }
+                Place::Memory { base: *base, offset: offset + abi::payload_offset(ty).unwrap_or_default() }
             }
             Place::Words(words) => {
                 let flat = flatten(&payload.ty);
@@ -137,23 +137,10 @@ pub(crate) fn binds(pattern: &Pattern) -> bool {
     }
 }
 
-/// Offsets of consecutive parts, laid out as a record.
-pub(super) fn offsets(types: &[Type]) -> Vec<u32> {
-    let mut at: u32 = 0;
-    types
-        .iter()
-        .map(|ty| {
-            let offset = at.next_multiple_of(abi::align(ty));
-            at = offset + abi::size(ty);
-            offset
-        })
-        .collect()
-}
-
 fn part_places(types: &[Type], place: &Place) -> Vec<Place> {
     match place {
         Place::Memory { base, offset } => {
-            offsets(types).into_iter().map(|at| Place::Memory { base: *base, offset: offset + at }).collect()
+            abi::field_offsets(types).into_iter().map(|at| Place::Memory { base: *base, offset: offset + at }).collect()
         }
         Place::Words(words) => {
             let mut rest = words.iter().copied();

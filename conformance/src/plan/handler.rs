@@ -9,8 +9,8 @@ use fixtures::{
 
 use super::{Clause, Node, PlanError, Step, Surroundings, transcript_prefix};
 use crate::{
-    case::model::{Expr, FunctionRef, Guest, Handler, Param, Span},
-    contract::Contract,
+    case::model::{Call, Expr, FunctionRef, Guest, Handler, Param, Span},
+    contract::World,
 };
 
 /// Where a bound value lives while the guest runs.
@@ -25,7 +25,7 @@ pub(super) enum Place {
 /// Compiles one guest.
 pub(super) struct Compiler<'a> {
     pub(super) guest: &'a Guest,
-    pub(super) contract: &'a Contract,
+    pub(super) declared: &'a World,
     pub(super) world: &'a puppet::World,
     pub(super) surroundings: &'a Surroundings,
     pub(super) program: Program,
@@ -52,13 +52,13 @@ pub(super) struct Scope {
 impl<'a> Compiler<'a> {
     pub(super) fn new(
         guest: &'a Guest,
-        contract: &'a Contract,
+        declared: &'a World,
         world: &'a puppet::World,
         surroundings: &'a Surroundings,
     ) -> Self {
         Compiler {
             guest,
-            contract,
+            declared,
             world,
             surroundings,
             program: Program::new(),
@@ -177,7 +177,7 @@ impl<'a> Compiler<'a> {
 
     fn outlet(&self, span: Span) -> Result<Expr, PlanError> {
         let export = self.scope.export.as_ref();
-        export.and_then(|export| self.contract.outlet(&self.guest.world, export)).ok_or_else(|| {
+        export.and_then(|export| self.declared.outlet(export)).cloned().ok_or_else(|| {
             PlanError::new(span, "the contract names no outlet for this export: return a value, and `flush` before")
         })
     }
@@ -198,11 +198,10 @@ impl<'a> Compiler<'a> {
     }
 
     fn side(&mut self, ptr: Operand, len: Operand, span: Span) -> Result<(), PlanError> {
-        let (function, arguments) = self
-            .contract
-            .side(&self.guest.world)
-            .ok_or_else(|| PlanError::new(span, "the contract names no side channel for this world"))?;
-        self.with_text(ptr, len, |this| this.call_import(&function, &arguments, span).map(drop))
+        let Some(Call::Function { function, arguments }) = &self.declared.side else {
+            return Err(PlanError::new(span, "the contract names no side channel for this world"));
+        };
+        self.with_text(ptr, len, |this| this.call_import(function, arguments, span).map(drop))
     }
 
     /// Leaves the transcript as text: its address and length.
@@ -259,7 +258,7 @@ fn parameter_places(ty: &FuncType, words: &[Operand]) -> Vec<Place> {
     if flat.iter().map(Vec::len).sum::<usize>() > fixtures::abi::MAX_FLAT_PARAMS {
         let base = words.first().copied().unwrap_or(Operand::Imm(0));
         let types: Vec<Type> = ty.params.iter().map(|(_, ty)| ty.clone()).collect();
-        return super::bind::offsets(&types).into_iter().map(|offset| Place::Memory { base, offset }).collect();
+        return fixtures::abi::field_offsets(&types).into_iter().map(|offset| Place::Memory { base, offset }).collect();
     }
     let mut rest = words.iter().copied();
     flat.iter().map(|types| Place::Words(rest.by_ref().take(types.len()).collect())).collect()

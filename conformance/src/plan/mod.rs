@@ -4,22 +4,23 @@ mod bind;
 mod handler;
 mod statement;
 mod value;
+mod worlds;
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use fixtures::{
     abi::Type,
-    puppet::{self, Program, Realloc, Start},
+    puppet::{self, Realloc, Start},
 };
 
 use crate::{
-    case::model::{Case, Expectation, Fault, Guest, GuestKind, Span},
+    case::model::{Call, Case, Expectation, Fault, FunctionRef, Guest, GuestKind, Span, Statement, StatementKind},
     contract::Contract,
 };
 
 pub(crate) use bind::binds;
 use handler::Compiler;
-pub(crate) use value::variant;
+pub use worlds::Worlds;
 
 /// Everything a host needs to begin a case, and everything the judge needs to read what comes back.
 #[derive(Debug)]
@@ -107,26 +108,6 @@ pub enum Read {
 /// What a plan needs to know of the run: values for `\{name}` in texts.
 pub type Surroundings = HashMap<String, String>;
 
-/// Worlds of a contract, made ready for puppets once.
-#[derive(Debug, Default)]
-pub struct Worlds {
-    ready: HashMap<String, Arc<puppet::World>>,
-}
-
-impl Worlds {
-    /// Makes every world of the contract ready.
-    ///
-    /// # Errors
-    /// When a world can't have puppets (it uses async functions).
-    pub fn new(contract: &Contract) -> Result<Worlds, puppet::WorldError> {
-        let mut ready = HashMap::new();
-        for (name, id) in contract.worlds() {
-            ready.insert(name.to_owned(), Arc::new(puppet::World::new(contract.resolve(), id)?));
-        }
-        Ok(Worlds { ready })
-    }
-}
-
 /// A case that can't be made into guests; the checker lets it pass, so it says what the planner lacks.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{message}")]
@@ -177,8 +158,11 @@ fn plan_guest(
     let error = |message: String| PlanError::new(guest.span, message);
     match &guest.kind {
         GuestKind::Puppet { handlers, faults } => {
-            let world = worlds.ready.get(&guest.world).ok_or_else(|| error(format!("no world `{}`", guest.world)))?;
-            let mut compiler = Compiler::new(guest, contract, world, surroundings);
+            let no_world = || error(format!("no world `{}`", guest.world));
+            let declared = contract.world(&guest.world).ok_or_else(no_world)?;
+            let optional = handlers.iter().any(|handler| calls_optional(&handler.body, &declared.optional));
+            let world = worlds.get(&guest.world, optional).ok_or_else(no_world)?;
+            let mut compiler = Compiler::new(guest, declared, world, surroundings);
             for fault in faults {
                 compiler.fault(fault, guest.span)?;
             }
@@ -200,12 +184,27 @@ fn plan_guest(
     Ok(planned)
 }
 
+/// Whether a statement calls one of these functions.
+fn calls_optional(body: &[Statement], optional: &[FunctionRef]) -> bool {
+    let among = |function: &FunctionRef| {
+        optional.iter().any(|other| other.interface == function.interface && other.name == function.name)
+    };
+    let calls = |call: &Call| matches!(call, Call::Function { function, .. } if among(function));
+    body.iter().any(|statement| match &statement.kind {
+        StatementKind::Call { call, .. } => calls(call),
+        StatementKind::Raw { function, .. } | StatementKind::Drop { function, .. } => among(function),
+        StatementKind::Repeat { body, .. } => calls_optional(body, optional),
+        StatementKind::Until { call, body, .. } => calls(call) || calls_optional(body, optional),
+        _ => false,
+    })
+}
+
 fn embed(module: &mut Vec<u8>, contract: &Contract, world: &str) -> anyhow::Result<Vec<u8>> {
-    let id = contract.world(world).ok_or_else(|| anyhow::anyhow!("no world `{world}`"))?;
+    let world = contract.world(world).ok_or_else(|| anyhow::anyhow!("no world `{world}`"))?;
     wit_component::embed_component_metadata(
         module,
-        contract.resolve(),
-        id,
+        &contract.resolve,
+        world.id,
         wit_component::StringEncoding::UTF8,
     )?;
     wit_component::ComponentEncoder::default().module(module)?.encode()

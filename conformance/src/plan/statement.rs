@@ -8,7 +8,7 @@ use fixtures::{
 use super::{
     Node, PlanError, Read, Step,
     handler::{Compiler, Place},
-    value::width,
+    value::discriminant_width,
 };
 use crate::case::model::{
     Call, Expectation, Expr, ExprKind, FunctionRef, Outcome, Span, Statement, StatementKind, UntilStop, Word,
@@ -298,7 +298,7 @@ impl Compiler<'_> {
                 (words.first().copied(), Some(Operand::Imm(u64::from(*case))))
             }
             (UntilStop::Discriminant(case), Place::Memory { base, offset }) => {
-                let found = self.load(*base, *offset, width(abi::discriminant_size(&ty)));
+                let found = self.load(*base, *offset, discriminant_width(&ty));
                 (Some(found), Some(Operand::Imm(u64::from(*case))))
             }
             (UntilStop::Equals(_), Place::Memory { .. }) => {

@@ -1,8 +1,8 @@
 //! Values into words and memory images: constants are laid out before the guest runs, the rest is put together by it.
 
 use fixtures::{
-    abi::{self, CoreType, Type, Value, flatten},
-    puppet::{Arith, Op, Operand, Slot, Width},
+    abi::{self, Type, Value, flatten},
+    puppet::{Arith, Op, Operand, Program, Slot, Width},
 };
 
 use super::{
@@ -28,10 +28,10 @@ impl Compiler<'_> {
     pub(super) fn expr_words(&mut self, expr: &Expr) -> Result<Vec<Operand>, PlanError> {
         let mut holes = Holes::default();
         let value = self.template(expr, &mut holes)?;
-        let mut image = Image { program: &mut self.program, patches: Vec::new() };
+        let mut image = Image::new(&mut self.program);
         let words = abi::lower_flat(&mut image, &value, &expr.ty)
             .map_err(|error| PlanError::new(expr.span, error.to_string()))?;
-        let patches = image.patches;
+        let patches = image.finish();
         let mut words: Vec<Operand> = words.into_iter().map(Operand::Imm).collect();
         for (hole, ty, place) in patches {
             let filled = hole_words(&holes, hole, expr.span)?;
@@ -55,10 +55,10 @@ impl Compiler<'_> {
             (Type::Tuple(_), values) => Value::Tuple(values),
             (_, mut values) => values.pop().ok_or_else(|| PlanError::new(span, "no value"))?,
         };
-        let address = self.program.reserve(abi::size(ty), abi::align(ty));
-        let mut image = Image { program: &mut self.program, patches: Vec::new() };
+        let mut image = Image::new(&mut self.program);
+        let address = image.reserve(abi::size(ty), abi::align(ty));
         abi::store(&mut image, &value, ty, address).map_err(|error| PlanError::new(span, error.to_string()))?;
-        let patches = image.patches;
+        let patches = image.finish();
         for (hole, ty, place) in patches {
             let filled = hole_words(&holes, hole, span)?;
             if let abi::Place::Memory { addr } = place {
@@ -252,7 +252,7 @@ impl Compiler<'_> {
             scalar => return Ok(vec![self.load(base, offset, width(abi::size(scalar)))]),
         };
         let mut words = Vec::new();
-        for (part, at) in parts.iter().zip(super::bind::offsets(&parts)) {
+        for (part, at) in parts.iter().zip(abi::field_offsets(&parts)) {
             words.extend(self.load_words(base, offset + at, part, span)?);
         }
         Ok(words)
@@ -295,7 +295,7 @@ fn constant(bytes: Vec<u8>, ty: &Type) -> Value {
     }
 }
 
-pub(crate) fn variant(ty: &Type, case: u32, payload: Option<Box<Value>>) -> Value {
+fn variant(ty: &Type, case: u32, payload: Option<Box<Value>>) -> Value {
     match ty {
         Type::Option(_) => Value::Option(payload),
         Type::Result(..) if case == 0 => Value::Result(Ok(payload)),
@@ -314,6 +314,16 @@ pub(super) fn width(size: u32) -> Width {
     }
 }
 
+/// How wide the discriminant of a variant, enum, option or result is in memory.
+pub(super) fn discriminant_width(ty: &Type) -> Width {
+    let cases = match ty {
+        Type::Variant(cases) => cases.len(),
+        Type::Enum(labels) => labels.len(),
+        _ => 2,
+    };
+    width(abi::discriminant_size(cases))
+}
+
 fn bytes(width: Width) -> u32 {
     match width {
         Width::W8 => 1,
@@ -323,24 +333,70 @@ fn bytes(width: Width) -> u32 {
     }
 }
 
-/// The program's static image as memory to lower into.
+/// The program's static image as memory to lower into: what lowering allocates is reserved in the program, and written
+/// there once the whole value stands.
 struct Image<'a> {
-    program: &'a mut fixtures::puppet::Program,
+    program: &'a mut Program,
+    memory: Vec<u8>,
+    regions: Vec<(u32, u32)>,
     patches: Vec<(u32, Type, abi::Place)>,
 }
 
+impl<'a> Image<'a> {
+    fn new(program: &'a mut Program) -> Self {
+        Image { program, memory: Vec::new(), regions: Vec::new(), patches: Vec::new() }
+    }
+
+    fn reserve(&mut self, size: u32, align: u32) -> u32 {
+        let address = self.program.reserve(size, align);
+        let end = address.saturating_add(size) as usize;
+        if self.memory.len() < end {
+            self.memory.resize(end, 0);
+        }
+        self.regions.push((address, size));
+        address
+    }
+
+    /// Writes what was lowered; gives the holes that are left in it.
+    fn finish(self) -> Vec<(u32, Type, abi::Place)> {
+        for (address, size) in self.regions {
+            if let Some(bytes) = self.memory.get(address as usize..(address as usize + size as usize)) {
+                self.program.write(address, bytes);
+            }
+        }
+        self.patches
+    }
+}
+
+impl abi::Context for Image<'_> {
+    fn memory(&self) -> &[u8] {
+        &self.memory
+    }
+
+    fn encoding(&self) -> abi::StringEncoding {
+        abi::StringEncoding::Utf8
+    }
+}
+
 impl abi::Lower for Image<'_> {
-    fn realloc(&mut self, _old: u32, _old_size: u32, align: u32, size: u32) -> Result<u32, abi::Trap> {
-        Ok(self.program.reserve(size, align))
+    fn memory_mut(&mut self) -> &mut [u8] {
+        &mut self.memory
     }
 
-    fn write(&mut self, addr: u32, bytes: &[u8]) -> Result<(), abi::Trap> {
-        self.program.write(addr, bytes);
-        Ok(())
+    fn realloc(&mut self, _old: u32, _old_size: u32, align: u32, size: u32) -> Result<u32, abi::TrapKind> {
+        Ok(self.reserve(size, align))
     }
 
-    fn opaque(&mut self, id: u32, ty: &Type, place: abi::Place) -> Result<Vec<u64>, abi::LowerError> {
+    fn lower_own(&mut self, _resource: &abi::ResourceId, handle: abi::Handle) -> Result<u32, abi::TrapKind> {
+        Ok(handle.0)
+    }
+
+    fn lower_borrow(&mut self, _resource: &abi::ResourceId, handle: abi::Handle) -> Result<u32, abi::TrapKind> {
+        Ok(handle.0)
+    }
+
+    fn opaque(&mut self, id: u32, ty: &Type, place: abi::Place) -> Result<Vec<u64>, abi::ValueFault> {
         self.patches.push((id, ty.clone(), place));
-        Ok(flatten(ty).iter().map(|_: &CoreType| 0).collect())
+        Ok(vec![0; flatten(ty).len()])
     }
 }

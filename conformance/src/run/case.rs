@@ -9,13 +9,13 @@ use fixtures::abi::Value;
 
 use super::{
     scope::Scope,
-    session::Session,
+    session::{EndKind, Session},
     steps::{Steps, Stop, empty},
     verdict::{Failure, Outcome, Timing, Verdict},
 };
 use crate::{
     case::model::{Case, Guest, Span},
-    contract::{Contract, EndKind},
+    contract::Contract,
     host::{
         Host, json,
         protocol::{Component, Setup},
@@ -149,7 +149,7 @@ fn setup(case: &Case, plan: &Plan, scope: &Scope<'_>) -> Result<Setup, Verdict> 
 /// Launches every guest with a body, as often as it asks for.
 fn launch(case: &Case, steps: &mut Steps<'_, '_>, scope: &mut Scope<'_>) -> Result<(), Stop> {
     for guest in case.guests.iter().filter(|guest| guest.copies > 0) {
-        let Some(function) = steps.contract.launch_function() else { continue };
+        let Some(function) = steps.contract.world(&guest.world).and_then(|world| world.launch.as_ref()) else { continue };
         for _ in 0..guest.copies {
             let mut arguments: Vec<Value> = function.ty.params.iter().map(|(_, ty)| empty(ty)).collect();
             if let Some(first) = arguments.first_mut() {

@@ -21,7 +21,7 @@ use crate::{
     contract::Contract,
     host::{Host, HostFault, Launcher, protocol::Hello},
     plan::Worlds,
-    testbed::Testbed,
+    testbed::{Testbed, TestbedError},
 };
 
 pub use case::Bench;
@@ -76,8 +76,8 @@ pub enum RunError {
     #[error("no host could be started: {0}")]
     Host(#[from] HostFault),
     /// The suite's own servers could not be started.
-    #[error("the suite's loopback servers could not be started: {0}")]
-    Testbed(#[source] std::io::Error),
+    #[error("the suite's loopback servers could not be started")]
+    Testbed(#[from] TestbedError),
 }
 
 impl Run<'_> {
@@ -122,7 +122,7 @@ impl Run<'_> {
         stop: &AtomicBool,
         events: &mpsc::Sender<Event>,
     ) -> Result<(), RunError> {
-        let testbed = Testbed::start().map_err(RunError::Testbed)?;
+        let testbed = Testbed::start()?;
         let mut host = match host {
             Some(host) => Some(host),
             None => Some(self.launcher.launch()?),

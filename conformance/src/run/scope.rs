@@ -9,6 +9,7 @@ use crate::{
     judge::{
         evaluate::{self, Lookup},
         pattern,
+        walk::Names,
     },
     plan::Surroundings,
 };
@@ -16,14 +17,14 @@ use crate::{
 /// What `distinct` and `same` have met so far, over the whole case.
 #[derive(Default)]
 pub(super) struct Shared {
-    distinct: HashMap<String, Vec<Value>>,
-    same: HashMap<String, Value>,
+    met: HashMap<String, Vec<Value>>,
 }
 
 /// The names that are known in one place.
 #[derive(Clone)]
 pub(super) struct Scope<'a> {
     values: HashMap<String, Value>,
+    turns: HashMap<String, u32>,
     /// Ids of the instances of each guest, in the order of their launch.
     pub(super) instances: HashMap<String, Vec<String>>,
     surroundings: &'a Surroundings,
@@ -34,6 +35,7 @@ impl<'a> Scope<'a> {
     pub(super) fn new(surroundings: &'a Surroundings) -> Self {
         Scope {
             values: HashMap::new(),
+            turns: HashMap::new(),
             instances: HashMap::new(),
             surroundings,
             shared: Rc::default(),
@@ -42,12 +44,7 @@ impl<'a> Scope<'a> {
 
     /// A scope with nothing bound, which shares what `distinct` and `same` have met.
     pub(super) fn fresh(&self) -> Self {
-        Scope { values: HashMap::new(), instances: HashMap::new(), ..self.clone() }
-    }
-
-    /// Sets a loop variable.
-    pub(super) fn turn(&mut self, name: &str, turn: u32) {
-        self.values.insert(name.to_owned(), Value::U32(turn));
+        Scope { values: HashMap::new(), turns: HashMap::new(), instances: HashMap::new(), ..self.clone() }
     }
 
     /// The value of an expression.
@@ -57,25 +54,29 @@ impl<'a> Scope<'a> {
 }
 
 impl Lookup for Scope<'_> {
-    fn value(&self, name: &str) -> Option<Value> {
+    fn var(&self, name: &str) -> Option<Value> {
         self.values
             .get(name)
             .cloned()
             .or_else(|| Some(Value::String(self.instances.get(name)?.first()?.clone())))
     }
 
-    fn instance(&self, guest: &str, index: usize) -> Option<String> {
-        self.instances.get(guest)?.get(index).cloned()
+    fn turn(&self, name: &str) -> Option<u32> {
+        self.turns.get(name).copied()
     }
 
     fn surrounding(&self, name: &str) -> Option<String> {
         self.surroundings.get(name).cloned()
     }
+
+    fn instance(&self, guest: &str, index: u32) -> Option<Value> {
+        self.instances.get(guest)?.get(index as usize).cloned().map(Value::String)
+    }
 }
 
 impl pattern::Scope for Scope<'_> {
     fn value(&self, name: &str) -> Option<Value> {
-        Lookup::value(self, name)
+        self.var(name)
     }
 
     fn bind(&mut self, name: &str, value: Value, _ty: &Type) {
@@ -90,15 +91,21 @@ impl pattern::Scope for Scope<'_> {
         evaluate::text(parts, self)
     }
 
-    fn distinct(&mut self, name: &str, value: &Value) -> bool {
-        let mut shared = self.shared.borrow_mut();
-        let met = shared.distinct.entry(name.to_owned()).or_default();
-        let fresh = !met.contains(value);
-        met.push(value.clone());
-        fresh
+    fn distinct(&self, name: &str, value: &Value) -> bool {
+        !self.shared.borrow().met.get(name).is_some_and(|met| met.contains(value))
     }
 
-    fn same(&mut self, name: &str, value: &Value) -> bool {
-        self.shared.borrow_mut().same.entry(name.to_owned()).or_insert_with(|| value.clone()) == value
+    fn same(&self, name: &str, value: &Value) -> bool {
+        self.shared.borrow().met.get(name).is_none_or(|met| met.iter().all(|other| other == value))
+    }
+
+    fn meet(&mut self, name: &str, value: &Value) {
+        self.shared.borrow_mut().met.entry(name.to_owned()).or_default().push(value.clone());
+    }
+}
+
+impl Names for Scope<'_> {
+    fn turn(&mut self, name: &str, turn: u32) {
+        self.turns.insert(name.to_owned(), turn);
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use fixtures::{
-    abi::{Type, Value},
+    abi::{Case, Type, Value},
     puppet::transcript::{self, Transcript},
 };
 use serde_json::Value as Json;
@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use super::verdict::Verdict;
 use crate::{
     case::model::FunctionRef,
-    contract::{Contract, EndKind},
+    contract::{self, Contract},
     host::{
         Host, HostFault, json,
         protocol::{Message, Request, Setup},
@@ -47,6 +47,17 @@ pub(super) struct Part {
 }
 
 /// How an instance ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EndKind {
+    /// Its body returned.
+    Returned,
+    /// The guest trapped.
+    Trapped,
+    /// The host ended it.
+    Terminated,
+}
+
+/// The end of an instance.
 #[derive(Clone, Debug)]
 pub(super) struct Ended {
     pub(super) kind: EndKind,
@@ -58,6 +69,7 @@ pub(super) struct Ended {
 pub(super) struct Session<'a> {
     host: &'a mut dyn Host,
     contract: &'a Contract,
+    event_type: Type,
     deadline: Instant,
     calls: u64,
     answers: HashMap<u64, Result<Json, String>>,
@@ -77,6 +89,7 @@ impl<'a> Session<'a> {
         Session {
             host,
             contract,
+            event_type: event_type(contract),
             deadline,
             calls: 0,
             answers: HashMap::new(),
@@ -187,37 +200,41 @@ impl<'a> Session<'a> {
     }
 
     fn event(&mut self, event: &Json) -> Result<(), Verdict> {
-        let ty = self.contract.event_type();
-        let value = json::from_json(ty, event).map_err(|error| breach(format!("an event is not of its type: {error}")))?;
-        let (Type::Variant(cases), Value::Variant(index, payload)) = (ty, value) else {
-            return Err(breach("an event is no variant".to_owned()));
-        };
-        let Some(case) = cases.get(index as usize) else { return Ok(()) };
+        let value = json::from_json(&self.event_type, event).map_err(|error| breach(format!("an event is not of its type: {error}")))?;
+        let Value::Variant(index, payload) = value else { return Err(breach("an event is no variant".to_owned())) };
+        let Some(declared) = self.contract.driver.events.get(index as usize) else { return Ok(()) };
         let payload = payload.map_or(Value::Tuple(Vec::new()), |payload| *payload);
-        if let Some(text) = self.contract.side_text(&case.name, &payload)
-            && let Some(at) = text.find(SIGNAL)
-        {
-            let instance = case.ty.as_ref().and_then(|ty| split_instance(ty, payload.clone()).0);
-            self.signals.entry(instance).or_default().push_back(text[at + SIGNAL.len()..].to_owned());
+        let said = self.contract.side_event.as_ref().filter(|side| side.event == index);
+        let said = said.and_then(|side| text(field(&payload, side.text)?)).unwrap_or_default();
+        let (instance, reduced) = split_instance(declared.instance, payload.clone());
+        if let Some(at) = said.find(SIGNAL) {
+            self.signals.entry(instance).or_default().push_back(said[at + SIGNAL.len()..].to_owned());
             return Ok(());
         }
-        let is_transcript =
-            self.contract.side_text(&case.name, &payload).is_some_and(|text| text.contains(TRANSCRIPT));
-        let (instance, reduced) = match &case.ty {
-            Some(ty) => split_instance(ty, payload.clone()),
-            None => (None, payload.clone()),
-        };
         self.collect_transcripts(&payload, instance.as_deref());
-        if is_transcript {
+        if said.contains(TRANSCRIPT) {
             return Ok(());
         }
-        if let Some((kind, shown)) = self.contract.ended(&case.name, &payload)
-            && let Some(instance) = &instance
-        {
-            self.ended.insert(instance.clone(), Ended { kind, shown });
+        if let (Some(ended), Some(instance)) = (self.told_end(index, &payload, declared), &instance) {
+            self.ended.insert(instance.clone(), ended);
         }
         self.events.push_back(Event { index, instance, payload: reduced });
         Ok(())
+    }
+
+    fn told_end(&self, index: u32, payload: &Value, declared: &contract::Event) -> Option<Ended> {
+        let told = self.contract.ended_event.as_ref().filter(|told| told.event == index)?;
+        let Value::Variant(case, _) = field(payload, told.outcome)? else { return None };
+        let kind = match *case {
+            case if case == told.finished || case == told.failed => EndKind::Returned,
+            case if case == told.trapped => EndKind::Trapped,
+            _ => EndKind::Terminated,
+        };
+        let shown = match &declared.ty {
+            Some(ty) => crate::judge::walk::shown(ty, payload),
+            None => String::new(),
+        };
+        Some(Ended { kind, shown })
     }
 
     /// Finds every transcript in a value, wherever a host may have put the text.
@@ -255,18 +272,37 @@ fn part(text: &str, instance: Option<&str>) -> Part {
 }
 
 /// Takes the field `instance` out of a payload record; one field left stands alone.
-pub(crate) fn split_instance(ty: &Type, payload: Value) -> (Option<String>, Value) {
-    let (Type::Record(fields), Value::Record(values)) = (ty, &payload) else { return (None, payload) };
-    let Some(at) = fields.iter().position(|field| &*field.name == "instance" && field.ty == Type::String) else {
+fn split_instance(at: Option<usize>, payload: Value) -> (Option<String>, Value) {
+    let (Some(at), Value::Record(mut values)) = (at, payload.clone()) else { return (None, payload) };
+    if at >= values.len() {
         return (None, payload);
-    };
-    let mut values = values.clone();
+    }
     let instance = match values.remove(at) {
         Value::String(instance) => Some(instance),
         _ => None,
     };
     let reduced = if values.len() == 1 { values.remove(0) } else { Value::Record(values) };
     (instance, reduced)
+}
+
+fn field(record: &Value, index: u32) -> Option<&Value> {
+    match record {
+        Value::Record(fields) => fields.get(index as usize),
+        _ => None,
+    }
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// The driver's variant `event`, as messages carry it.
+fn event_type(contract: &Contract) -> Type {
+    let cases = contract.driver.events.iter().map(|event| Case { name: event.name.as_str().into(), ty: event.ty.clone() });
+    Type::Variant(cases.collect())
 }
 
 fn verdict(fault: HostFault) -> Verdict {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fixtures::abi::{Type, Value, wave};
+use fixtures::abi::{Type, Value};
 
 use super::{
     scope::Scope,
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     case::model::{EventRef, Expectation, Expr, FunctionRef, HostStep, HostStepKind, Outcome, Span},
     contract::Contract,
-    judge::walk::{self, Answer, Line, Report, describe},
+    judge::walk::{self, Answer, Line, Names as _, Report, describe, shown},
     testbed::Testbed,
 };
 
@@ -140,14 +140,14 @@ impl Steps<'_, '_> {
         span: Span,
     ) -> Result<(), Stop> {
         let value = self.session.answer(id, function).map_err(|verdict| at(verdict, span))?;
-        if self.contract.launch() == Some(&function.name)
+        if self.contract.worlds.values().any(|world| world.launch.as_ref().is_some_and(|launch| launch.name == function.name))
             && let Some(guest) = arguments.first()
             && let Ok(Value::String(guest)) = scope.evaluate(guest)
         {
             self.launching(guest, value.as_ref());
         }
         let shown = match (&value, &function.ty.result) {
-            (Some(value), Some(ty)) => wave::abbreviated(ty, value),
+            (Some(value), Some(ty)) => shown(ty, value),
             _ => String::new(),
         };
         self.line(&function.name, shown);
@@ -192,12 +192,12 @@ impl Steps<'_, '_> {
             return self.judge(expect, Answer::Nothing, scope, span, &format!("await {}", event.name));
         };
         if let Some(id) = &found.instance
-            && self.contract.is_end(&event.name)
+            && self.contract.ended_event.as_ref().is_some_and(|ended| ended.event == event.index)
         {
             self.awaited.push(id.clone());
         }
         let label = format!("await {}", event.name);
-        self.line(&label, wave::abbreviated(&event.payload, &found.payload));
+        self.line(&label, shown(&event.payload, &found.payload));
         self.judge(expect, Answer::Returned(Some(&found.payload)), scope, span, "")
     }
 
@@ -244,7 +244,7 @@ impl Steps<'_, '_> {
             Some(found) => Err(failed(
                 span,
                 format!("no `{}`", event.name),
-                wave::abbreviated(&event.payload, &found.payload),
+                shown(&event.payload, &found.payload),
             )),
         }
     }

@@ -1,0 +1,116 @@
+//! The command `witgate`: reads the command line, calls the library, turns what comes back into text and exit codes.
+
+mod explain;
+mod expectations;
+mod fmt;
+mod list;
+mod run;
+mod select;
+
+use std::{ffi::OsString, io::Write, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{contract::Files, exit, suite::Suite};
+
+/// Tells whether a host honours a WIT world.
+#[derive(Debug, Parser)]
+#[command(name = "witgate", version, about, max_term_width = 100)]
+struct Cli {
+    /// A tree with `wit/` and `conformance/cases/` to use instead of the one that comes with witgate.
+    #[arg(long, global = true, value_name = "DIR")]
+    root: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs cases on a host: the reference host, or an adapter given after `--`.
+    Run(run::Arguments),
+    /// Lists cases.
+    List(list::Arguments),
+    /// Explains one case: the words of the contract, the case, its guests as WebAssembly text, the host steps.
+    Explain(explain::Arguments),
+    /// Lays out case files.
+    Fmt(fmt::Arguments),
+}
+
+/// Which cases.
+#[derive(Args, Clone, Debug, Default)]
+struct Selection {
+    /// Globs over case ids, as in `pie.core.store-*`; a case runs when one of them matches.
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// Only cases with a guest of this world.
+    #[arg(long)]
+    world: Option<String>,
+    /// Only cases of this contract.
+    #[arg(long)]
+    contract: Option<String>,
+    /// Only cases of these levels.
+    #[arg(long, value_name = "LEVEL", value_parser = ["must", "should", "record", "robust"])]
+    level: Vec<String>,
+    /// Only this share of the cases, as in `hash:1/4`; a case's id decides in which share it is.
+    #[arg(long, value_name = "hash:I/N", value_parser = select::Partition::parse)]
+    partition: Option<select::Partition>,
+}
+
+/// Something the user must mend, or a mistake of ours; with its exit code.
+#[derive(Debug)]
+struct Problem {
+    exit: u8,
+    message: String,
+}
+
+impl Problem {
+    fn usage(message: impl Into<String>) -> Problem {
+        Problem { exit: exit::USAGE, message: message.into() }
+    }
+
+    fn internal(message: impl Into<String>) -> Problem {
+        Problem { exit: exit::INTERNAL, message: message.into() }
+    }
+}
+
+impl From<std::io::Error> for Problem {
+    fn from(error: std::io::Error) -> Problem {
+        Problem::internal(format!("can't write: {error}"))
+    }
+}
+
+/// Runs the command line; what is meant for people and programs goes to `out`, problems go to `err`. Gives the exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut (dyn Write + Send), err: &mut dyn Write) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let text = error.render();
+            return match error.use_stderr() {
+                true => written(write!(err, "{text}"), exit::USAGE),
+                false => written(write!(out, "{text}"), exit::PASSED),
+            };
+        }
+    };
+    let files = match &cli.root {
+        Some(root) => Files::disk(root),
+        None => Files::embedded(),
+    };
+    let result = match cli.command {
+        Command::Run(arguments) => run::main(&files, &arguments, out),
+        Command::List(arguments) => list::main(&files, &arguments, out),
+        Command::Explain(arguments) => explain::main(&files, &arguments, out),
+        Command::Fmt(arguments) => fmt::main(&files, &arguments, out),
+    };
+    result.unwrap_or_else(|problem| written(writeln!(err, "witgate: {}", problem.message.trim_end()), problem.exit))
+}
+
+fn written(result: std::io::Result<()>, exit: u8) -> u8 {
+    match result {
+        Ok(()) => exit,
+        Err(_) => exit::INTERNAL,
+    }
+}
+
+fn suite(files: &Files) -> Result<Suite, Problem> {
+    Suite::load(files).map_err(|error| Problem::usage(error.to_string()))
+}

@@ -1,0 +1,7 @@
+//! Reporters: each hears the runner's events and tells them in its own form. None decides anything.
+
+pub mod failure;
+pub mod json;
+pub mod markdown;
+pub mod summary;
+pub mod terminal;
