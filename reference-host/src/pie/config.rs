@@ -198,7 +198,10 @@ mod tests {
     fn what_is_wrong_is_named() {
         assert_eq!(checked(|_| ()), Ok(()));
         let template = "{% for message in messages %}{{ message.content }}{% endfor %}";
-        assert_eq!(checked(|c| c.models[0].prompt_template = template.into()), Ok(()));
+        assert_eq!(
+            checked(|c| c.models[0].prompt_template = template.into()),
+            Ok(())
+        );
         let error = checked(|c| c.models[0].prompt_template = "{% for".into());
         assert!(error.is_err_and(|text| text.contains("is not Tera")));
         assert!(checked(|c| c.models[0].name.clear()).is_err());

@@ -160,7 +160,11 @@ impl PieHost {
     ///
     /// # Errors
     /// [`LaunchError`].
-    pub fn launch_bytes(&self, component: &[u8], launch: Launch) -> Result<InstanceId, LaunchError> {
+    pub fn launch_bytes(
+        &self,
+        component: &[u8],
+        launch: Launch,
+    ) -> Result<InstanceId, LaunchError> {
         let most = self.services.limits.component_bytes;
         within("component bytes", component.len(), most)?;
         self.launch(&Program::compile(component)?, launch)
@@ -243,11 +247,14 @@ impl PieHost {
     /// [`ControlError::NoInstance`] when it has ended already.
     pub fn terminate(&self, instance: InstanceId, reason: &str) -> Result<(), ControlError> {
         let registry = self.services.registry();
-        registry.running(instance)?.stop.send_replace(Some(reason.to_owned()));
+        registry
+            .running(instance)?
+            .stop
+            .send_replace(Some(reason.to_owned()));
         Ok(())
     }
 
-    /// Instances that run now. One that has ended is not counted once its end event is out.
+    /// Instances that run now. One whose end event is out is not counted.
     pub fn running(&self) -> u32 {
         *self.services.count.borrow()
     }
@@ -380,12 +387,11 @@ impl Services {
         self.models.forget(id);
         let mut registry = self.registry();
         registry.running.remove(&id);
+        self.count.send_modify(|count| *count -= 1);
         // Under the lock of the registry, so that a client that resumes now finds the instance in one of the maps.
         if !outbox.end(outcome) {
             registry.unread.insert(id, outbox.clone());
         }
-        drop(registry);
-        self.count.send_modify(|count| *count -= 1);
     }
 
     fn enter(&self, id: InstanceId, session: Session) -> Result<(), LaunchError> {

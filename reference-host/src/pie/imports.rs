@@ -45,15 +45,15 @@ impl std::fmt::Debug for State {
 
 /// The resource `model`.
 #[derive(Debug)]
-pub(super) struct ModelHandle(Arc<Model>);
+pub struct ModelHandle(Arc<Model>);
 
 /// The resource `debug-query-result`, of the runtime or of a model.
 #[derive(Debug)]
-pub(super) struct DebugQueryResult(Arc<Reply<Arc<str>>>);
+pub struct DebugQueryResult(Arc<Reply<Arc<str>>>);
 
 /// The resource `synchronization-result`.
 #[derive(Debug)]
-pub(super) struct SynchronizationResult(Arc<Reply<bool>>);
+pub struct SynchronizationResult(Arc<Reply<bool>>);
 
 impl Drop for DebugQueryResult {
     fn drop(&mut self) {
@@ -89,11 +89,19 @@ impl State {
     }
 
     fn check_message(&self, message: &str) -> Result<()> {
-        Ok(within("message bytes", message.len(), self.limits().message_bytes)?)
+        Ok(within(
+            "message bytes",
+            message.len(),
+            self.limits().message_bytes,
+        )?)
     }
 
     fn check_topic(&self, topic: &str) -> Result<()> {
-        Ok(within("topic bytes", topic.len(), self.limits().message_bytes)?)
+        Ok(within(
+            "topic bytes",
+            topic.len(),
+            self.limits().message_bytes,
+        )?)
     }
 
     fn check_key(&self, key: &str) -> Result<()> {
@@ -101,7 +109,11 @@ impl State {
     }
 
     fn check_query(&self, query: &str) -> Result<()> {
-        Ok(within("query bytes", query.len(), self.limits().query_bytes)?)
+        Ok(within(
+            "query bytes",
+            query.len(),
+            self.limits().query_bytes,
+        )?)
     }
 }
 

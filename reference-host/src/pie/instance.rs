@@ -32,11 +32,7 @@ pub(super) struct Running {
 
 /// Runs the instance in a task of its own, and reports its end whatever happens.
 pub(super) fn start(running: Running) {
-    let (services, outbox, id) = (
-        running.services.clone(),
-        running.outbox.clone(),
-        running.id,
-    );
+    let (services, outbox, id) = (running.services.clone(), running.outbox.clone(), running.id);
     let runtime = services.runtime.clone();
     let end = End {
         services,

@@ -103,11 +103,7 @@ pub struct LimitExceeded {
 }
 
 /// Checks a size against its limit.
-pub(crate) fn within(
-    what: &'static str,
-    actual: usize,
-    limit: usize,
-) -> Result<(), LimitExceeded> {
+pub(crate) fn within(what: &'static str, actual: usize, limit: usize) -> Result<(), LimitExceeded> {
     if actual > limit {
         return Err(LimitExceeded {
             what,

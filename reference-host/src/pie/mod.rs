@@ -43,6 +43,10 @@ pub mod backend;
 mod bindings;
 mod config;
 mod host;
+#[expect(
+    unreachable_pub,
+    reason = "the generated bindings re-export the resources"
+)]
 mod imports;
 mod instance;
 mod limits;

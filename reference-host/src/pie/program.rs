@@ -90,7 +90,10 @@ impl Program {
 
 impl fmt::Debug for Program {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Program").field(&self.0.digest).finish()
+        formatter
+            .debug_tuple("Program")
+            .field(&self.0.digest)
+            .finish()
     }
 }
 

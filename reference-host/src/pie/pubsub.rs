@@ -197,7 +197,10 @@ mod tests {
         assert_eq!(hub.publish("a", "x"), 1);
         assert_eq!(drain(&subscription), ["x"]);
         assert_eq!(drain(&empty), [""]);
-        assert!(!subscription.pollable().is_ready(), "not ready after the drain");
+        assert!(
+            !subscription.pollable().is_ready(),
+            "not ready after the drain"
+        );
     }
 
     #[test]

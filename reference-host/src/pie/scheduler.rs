@@ -9,8 +9,12 @@
 //! `false` if any of that has failed since the synchronize before.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
+use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
@@ -73,14 +77,46 @@ struct Entries {
     failed: bool,
     /// The handle is gone; the queue goes when it is empty.
     dropped: bool,
-    /// The instance is gone; what is at the backend is cancelled.
-    forgotten: bool,
 }
 
 #[derive(Debug)]
 struct Running {
     reply: Arc<Reply<Arc<str>>>,
+    work: Work,
     task: Option<AbortHandle>,
+}
+
+/// The work of one command, shared so that cancelling drops it on the spot and not when the runtime gets to it.
+#[derive(Clone)]
+struct Work(Arc<Mutex<Option<BoxFuture<'static, Answer>>>>);
+
+type Answer = Result<String, BackendError>;
+
+impl Work {
+    fn cancel(&self) {
+        drop(self.slot().take());
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<BoxFuture<'static, Answer>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Future for Work {
+    type Output = Answer;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        match self.slot().as_mut() {
+            Some(work) => work.as_mut().poll(context),
+            None => Poll::Ready(Err(BackendError::Cancelled)),
+        }
+    }
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Work")
+    }
 }
 
 #[derive(Debug)]
@@ -127,7 +163,6 @@ impl Scheduler {
                 running: None,
                 failed: false,
                 dropped: false,
-                forgotten: false,
             },
         );
         drop(state);
@@ -149,7 +184,7 @@ impl Scheduler {
         self.shared.state().queues.len()
     }
 
-    /// The instance has ended: its waiting commands are forgotten, those at the backend are cancelled.
+    /// The instance has ended: its queues go, with all that waits in them or is at the backend.
     pub fn forget(&self, owner: InstanceId) {
         let mut state = self.shared.state();
         let ids: Vec<u64> = state
@@ -158,32 +193,25 @@ impl Scheduler {
             .filter(|(_, queue)| queue.owner == owner)
             .map(|(id, _)| *id)
             .collect();
-        let mut tasks = Vec::new();
+        let mut cancelled = Vec::new();
         for id in ids {
             state.leave_line(id);
-            let Some(queue) = state.queues.get_mut(&id) else {
+            let Some(queue) = state.queues.remove(&id) else {
                 continue;
             };
-            queue.dropped = true;
-            queue.forgotten = true;
-            let commands = queue
-                .entries
-                .drain(..)
-                .filter(|entry| matches!(entry, Entry::Command { .. }))
-                .count();
-            match &queue.running {
-                // Its end, which the abort brings about, removes the queue.
-                Some(running) => tasks.extend(running.task.clone()),
-                None => {
-                    state.queues.remove(&id);
-                }
-            }
-            state.waiting -= commands;
+            let is_command = |entry: &&Entry| matches!(entry, Entry::Command { .. });
+            state.waiting -= queue.entries.iter().filter(is_command).count();
+            state.at_backend -= usize::from(queue.running.is_some());
+            cancelled.extend(queue.running);
         }
         drop(state);
-        for task in tasks {
-            task.abort();
+        for running in cancelled {
+            running.work.cancel();
+            if let Some(task) = running.task {
+                task.abort();
+            }
         }
+        self.shared.hand_over(self.shared.state());
     }
 }
 
@@ -192,11 +220,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(
-        self: &Arc<Self>,
-        id: u64,
-        make: impl FnOnce() -> Entry,
-    ) -> Result<(), LimitExceeded> {
+    fn push(self: &Arc<Self>, id: u64, make: impl FnOnce() -> Entry) -> Result<(), LimitExceeded> {
         let mut state = self.state();
         let Some(queue) = state.queues.get_mut(&id) else {
             return Ok(());
@@ -225,10 +249,8 @@ impl Shared {
             return;
         }
         while state.at_backend < self.capacity
-            && let Some((id, query)) = state.next_command()
+            && let Some((id, work)) = state.next_work(&*self.backend)
         {
-            // The call itself, made under the lock, fixes the order in which the backend sees the commands.
-            let work = self.backend.serve(query);
             drop(state);
             let mut completion = Completion {
                 shared: self.clone(),
@@ -237,33 +259,31 @@ impl Shared {
             };
             // Owned by the task, so that a panic or an abort completes the command as well.
             let task = self.runtime.spawn(async move {
-                let work = work;
                 completion.result = Some(work.await);
                 drop(completion);
             });
             state = self.state();
-            if let Some(queue) = state.queues.get_mut(&id)
-                && let Some(running) = queue.running.as_mut()
-            {
-                if queue.forgotten {
-                    task.abort();
-                }
-                running.task = Some(task.abort_handle());
+            match state.queues.get_mut(&id).map(|queue| &mut queue.running) {
+                Some(Some(running)) => running.task = Some(task.abort_handle()),
+                // Completed or forgotten meanwhile.
+                _ => task.abort(),
             }
         }
         state.handing_over = false;
     }
 
-    fn complete(self: &Arc<Self>, id: u64, result: Result<String, BackendError>) {
+    fn complete(self: &Arc<Self>, id: u64, result: Answer) {
         let mut state = self.state();
+        let Some(queue) = state.queues.get_mut(&id) else {
+            return;
+        };
+        let Some(running) = queue.running.take() else {
+            return;
+        };
+        queue.failed |= result.is_err();
+        let text = result.unwrap_or_else(|error| format!("error: {error}"));
+        running.reply.resolve(text.into());
         state.at_backend -= 1;
-        if let Some(queue) = state.queues.get_mut(&id) {
-            queue.failed |= result.is_err();
-            if let Some(running) = queue.running.take() {
-                let text = result.unwrap_or_else(|error| format!("error: {error}"));
-                running.reply.resolve(text.into());
-            }
-        }
         state.advance(id);
         self.hand_over(state);
     }
@@ -294,8 +314,9 @@ impl State {
         }
     }
 
-    /// Takes the next command out of its queue, which now has one at the backend.
-    fn next_command(&mut self) -> Option<(u64, String)> {
+    /// Takes the next command out of its queue and gives it to the backend. That call, made under the lock, fixes
+    /// the order in which the backend sees the commands.
+    fn next_work(&mut self, backend: &dyn Backend) -> Option<(u64, Work)> {
         loop {
             let id = self.next_ready()?;
             self.leave_line(id);
@@ -305,11 +326,16 @@ impl State {
             let Some(Entry::Command { query, reply }) = queue.entries.pop_front() else {
                 continue;
             };
-            queue.running = Some(Running { reply, task: None });
+            let work = Work(Arc::new(Mutex::new(Some(backend.serve(query)))));
+            queue.running = Some(Running {
+                reply,
+                work: work.clone(),
+                task: None,
+            });
             self.waiting -= 1;
             self.at_backend += 1;
             self.handed_over += 1;
-            return Some((id, query));
+            return Some((id, work));
         }
     }
 
@@ -347,7 +373,7 @@ impl State {
 struct Completion {
     shared: Arc<Shared>,
     queue: u64,
-    result: Option<Result<String, BackendError>>,
+    result: Option<Answer>,
 }
 
 impl Drop for Completion {

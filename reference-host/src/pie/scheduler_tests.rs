@@ -4,24 +4,19 @@ use super::*;
 use crate::pie::backend::Deterministic;
 use crate::pie::ready::Pollable;
 
-type Answer = Arc<Reply<Arc<str>>>;
+type Asked = Arc<Reply<Arc<str>>>;
 
 fn scheduler(capacity: u32) -> (Scheduler, Deterministic) {
     let backend = Deterministic::new();
-    let scheduler = Scheduler::new(
-        Arc::new(backend.clone()),
-        capacity,
-        1000,
-        Handle::current(),
-    );
+    let scheduler = Scheduler::new(Arc::new(backend.clone()), capacity, 1000, Handle::current());
     (scheduler, backend)
 }
 
-fn submit(queue: &Queue, query: &str) -> Answer {
+fn submit(queue: &Queue, query: &str) -> Asked {
     queue.submit(query.into()).expect("room")
 }
 
-async fn answer(reply: &Answer) -> String {
+async fn answer(reply: &Asked) -> String {
     Pollable::new(reply.clone()).wait().await;
     reply.value().expect("ready implies some").to_string()
 }
@@ -143,7 +138,10 @@ async fn nobody_starves() {
     settle(&scheduler).await;
     let place = served(&backend).iter().position(|query| query == "low");
     let place = place.expect("served");
-    assert!((10..=2 * AGEING as usize + 2).contains(&place), "at {place}");
+    assert!(
+        (10..=2 * AGEING as usize + 2).contains(&place),
+        "at {place}"
+    );
 }
 
 #[tokio::test]
@@ -195,6 +193,7 @@ async fn an_ended_instance_frees_its_slots() {
     let reply = submit(&living, "l");
     scheduler.forget(ended);
     drop(dying);
+    assert_eq!(scheduler.pending(), 1, "at once");
     backend.release(0, 1);
     assert_eq!(answer(&reply).await, "echo: l");
     settle(&scheduler).await;

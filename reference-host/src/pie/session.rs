@@ -178,11 +178,7 @@ struct OutboxState {
 
 impl Outbox {
     /// An outbox that passes on at once until it is paused.
-    pub fn new(
-        instance: InstanceId,
-        events: UnboundedSender<Event>,
-        limits: &Limits,
-    ) -> Arc<Self> {
+    pub fn new(instance: InstanceId, events: UnboundedSender<Event>, limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
             instance,
             events,
@@ -311,7 +307,11 @@ mod tests {
         let mut next = inbox.receive();
         assert_eq!(text(&mut next), Some("m".into()));
         drop(next);
-        assert_eq!(text(&mut inbox.receive()), None, "a read message is consumed");
+        assert_eq!(
+            text(&mut inbox.receive()),
+            None,
+            "a read message is consumed"
+        );
     }
 
     #[test]

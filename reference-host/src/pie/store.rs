@@ -374,7 +374,11 @@ impl Namespace {
             Some((_, before)) => (0, (space.bytes - before.len()).saturating_add(value.len())),
             None => (1, space.bytes.saturating_add(key.len() + value.len())),
         };
-        within("keys of the store", space.entries.len() + keys, self.shared.max_keys)?;
+        within(
+            "keys of the store",
+            space.entries.len() + keys,
+            self.shared.max_keys,
+        )?;
         within("bytes of the store", bytes, self.shared.max_bytes)?;
         let key: Arc<str> = known.map_or_else(|| key.into(), |(key, _)| key.clone());
         let value: Arc<str> = value.into();

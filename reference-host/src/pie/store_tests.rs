@@ -20,7 +20,11 @@ fn it_behaves_like_a_map() {
         let key = *keys.choose(&mut random).expect("some");
         match random.random_range(0..4) {
             0 | 1 => {
-                let value = if step % 7 == 0 { String::new() } else { step.to_string() };
+                let value = if step % 7 == 0 {
+                    String::new()
+                } else {
+                    step.to_string()
+                };
                 space.set(key, &value).expect("room");
                 model.insert(key.to_owned(), value);
             }
@@ -31,7 +35,10 @@ fn it_behaves_like_a_map() {
             _ if step % 100 == 3 => store.flush().expect("flushes"),
             _ => {}
         }
-        assert_eq!(space.get(key).as_deref(), model.get(key).map(String::as_str));
+        assert_eq!(
+            space.get(key).as_deref(),
+            model.get(key).map(String::as_str)
+        );
         assert_eq!(space.exists(key), model.contains_key(key));
         assert_eq!(space.keys(), model.keys().cloned().collect::<Vec<_>>());
     }
@@ -41,7 +48,11 @@ fn it_behaves_like_a_map() {
 fn it_survives_reopening_whatever_the_backing() {
     let directory = tempfile::tempdir().expect("directory");
     let path = directory.path().join("store.redb");
-    for backing in [Backing::Memory, Backing::Temporary, Backing::File(path.clone())] {
+    for backing in [
+        Backing::Memory,
+        Backing::Temporary,
+        Backing::File(path.clone()),
+    ] {
         let store = open(&backing);
         let (one, two) = (store.namespace("one"), store.namespace("two"));
         one.set("k", "1").expect("room");
@@ -55,7 +66,11 @@ fn it_survives_reopening_whatever_the_backing() {
         assert_eq!(store.namespace("two").get("k").as_deref(), Some("2"));
     }
     let store = open(&Backing::File(path));
-    assert_eq!(store.namespace("two").get("k").as_deref(), Some("2"), "a new process");
+    assert_eq!(
+        store.namespace("two").get("k").as_deref(),
+        Some("2"),
+        "a new process"
+    );
 }
 
 #[test]
@@ -98,7 +113,11 @@ fn an_unwritable_file_is_an_error_of_flush_not_of_set() {
     let space = store.namespace("n");
     space.set("k", "v").expect("room");
     assert!(store.flush().is_err());
-    assert_eq!(space.get("k").as_deref(), Some("v"), "readable all the same");
+    assert_eq!(
+        space.get("k").as_deref(),
+        Some("v"),
+        "readable all the same"
+    );
     std::fs::write(directory.path().join("garbage"), b"no database").expect("written");
     let garbage = Backing::File(directory.path().join("garbage"));
     assert!(Store::open(&garbage, &Limits::default()).is_err());
@@ -120,8 +139,11 @@ fn a_namespace_is_bounded() {
     assert!(space.set("b", "23").is_err(), "too many bytes");
     assert_eq!(space.get("b").as_deref(), Some("2"), "unchanged");
     space.delete("a");
-    space.set("c", "12345678").expect("room again");
-    store.namespace("other").set("a", "1").expect("its own bounds");
+    space.set("c", "1234567").expect("room again");
+    store
+        .namespace("other")
+        .set("a", "1")
+        .expect("its own bounds");
 }
 
 #[test]
@@ -139,13 +161,19 @@ fn it_is_fast_in_bulk() {
             let space = &space;
             scope.spawn(move || {
                 for number in 0..1000 {
-                    space.set("one", &format!("{writer}:{number}")).expect("room");
+                    space
+                        .set("one", &format!("{writer}:{number}"))
+                        .expect("room");
                 }
             });
         }
     });
     let written = start.elapsed();
-    assert!(space.get("one").is_some_and(|value| value.ends_with(":999")));
+    assert!(
+        space
+            .get("one")
+            .is_some_and(|value| value.ends_with(":999"))
+    );
     store.flush().expect("flushes");
     let flushed = start.elapsed();
     assert!(written < Duration::from_secs(10), "{written:?}");
@@ -153,7 +181,10 @@ fn it_is_fast_in_bulk() {
     eprintln_figures(written, flushed);
 }
 
-#[expect(clippy::print_stderr, reason = "a figure for whoever runs the test with --nocapture")]
+#[expect(
+    clippy::print_stderr,
+    reason = "a figure for whoever runs the test with --nocapture"
+)]
 fn eprintln_figures(written: Duration, flushed: Duration) {
     eprintln!("108,000 sets: {written:?}, in the file after {flushed:?}");
 }

@@ -59,10 +59,7 @@ impl Deterministic {
             state.credit = 0;
         } else if state.holding {
             let held = u32::try_from(state.held.len()).unwrap_or(u32::MAX);
-            state.credit = state
-                .credit
-                .saturating_add(count)
-                .min(waiting.max(held));
+            state.credit = state.credit.saturating_add(count).min(waiting.max(held));
         }
         state.serve_held();
     }
@@ -162,7 +159,11 @@ mod tests {
         assert!(work.pop_front().expect("four").await.is_ok());
         drop(work.pop_front());
         backend.release(0, 2);
-        assert_eq!(queries(&backend), ["0", "1", "3"], "the cancelled one is not served");
+        assert_eq!(
+            queries(&backend),
+            ["0", "1", "3"],
+            "the cancelled one is not served"
+        );
         assert!(backend.serve("4".into()).await.is_ok());
     }
 

@@ -77,10 +77,7 @@ impl OpenAi {
             .build()
             .map_err(|error| ConfigError::Backend(chain(&error)))?;
         let mut endpoint = config.base.clone();
-        let path = format!(
-            "{}/chat/completions",
-            endpoint.path().trim_end_matches('/')
-        );
+        let path = format!("{}/chat/completions", endpoint.path().trim_end_matches('/'));
         endpoint.set_path(&path);
         Ok(Self {
             client,
@@ -194,7 +191,9 @@ fn delta(event: &[u8]) -> Result<String, BackendError> {
     if let Some(error) = chunk.error {
         let message = error.get("message").and_then(|text| text.as_str());
         let text = message.map_or_else(|| error.to_string(), str::to_owned);
-        return Err(BackendError::Protocol(text.chars().take(ERROR_BODY).collect()));
+        return Err(BackendError::Protocol(
+            text.chars().take(ERROR_BODY).collect(),
+        ));
     }
     let first = chunk.choices.into_iter().next();
     Ok(first

@@ -73,7 +73,10 @@ mod tests {
     #[test]
     fn any_cut_gives_the_same_events() {
         let expected = ["{\"a\":\"é\"}", "1\n2", "", "[DONE]"];
-        assert_eq!(texts(EventStream::default().push(STREAM.as_bytes())), expected);
+        assert_eq!(
+            texts(EventStream::default().push(STREAM.as_bytes())),
+            expected
+        );
         for size in 1..STREAM.len() {
             let mut stream = EventStream::default();
             let events = STREAM
