@@ -331,9 +331,9 @@ impl Checker<'_> {
         let Some(expect) = expect else {
             return Some(Expectation { outcomes: vec![(None, Outcome::Returns)], span });
         };
-        if place.quiet {
+        if place.quiet && !only_binds(expect) {
             let problem = Problem::new("quiet", expect.span, "an expectation in a `quiet` loop", "nothing is recorded here");
-            self.problems.push(problem.help("take `quiet` away, or expect after the loop"));
+            self.problems.push(problem.help("take `quiet` away, or expect after the loop; only binding is possible: `=> some(let m)`"));
             return None;
         }
         self.expectation(expect, judged)
@@ -488,6 +488,18 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// Whether an expectation only binds: `some(let m)`.
+fn only_binds(expect: &syntax::Expectation) -> bool {
+    fn binds(term: &Term) -> bool {
+        match &term.kind {
+            TermKind::Pattern(syntax::Pattern::Let(_)) => true,
+            TermKind::Apply(_, _, arguments) => matches!(arguments.as_slice(), [inner] if binds(inner)),
+            _ => false,
+        }
+    }
+    matches!(expect.outcomes.as_slice(), [(None, syntax::Outcome::Value(term))] if binds(term))
 }
 
 fn key(export: &FunctionRef) -> (Option<String>, String) {

@@ -9,8 +9,8 @@ use super::{
 /// Ends the reading of one line.
 pub(crate) type Parsed<T> = Result<T, Box<Problem>>;
 
-/// How deep terms may nest.
-const MAX_DEPTH: usize = 64;
+/// How deep terms may nest; each bracket counts twice.
+const MAX_DEPTH: usize = 128;
 
 /// Reads the tokens of one line.
 pub(crate) struct Cursor<'a> {
@@ -162,7 +162,7 @@ impl<'a> Cursor<'a> {
     /// Runs `read` one level deeper, if that is not too deep.
     pub(crate) fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.depth >= MAX_DEPTH {
-            return Err(Box::new(Problem::new("too-deep", self.here(), format!("more than {MAX_DEPTH} levels of nesting"), "too deep")));
+            return Err(Box::new(Problem::new("too-deep", self.here(), format!("more than {} levels of nesting", MAX_DEPTH / 2), "too deep")));
         }
         self.depth += 1;
         let result = read(self);

@@ -146,7 +146,7 @@ fn statement(text: &str, node: &Node<'_>, problems: &mut Vec<Problem>) -> Parsed
 
 fn statement_kind(cursor: &mut Cursor<'_>, node: &Node<'_>, problems: &mut Vec<Problem>) -> Parsed<StatementKind> {
     let text = cursor.text;
-    let keyword = cursor.word_at(0).filter(|_| !(cursor.sign_at(1, "(") && cursor.adjacent(1)) && !cursor.sign_at(1, "."));
+    let keyword = cursor.word_at(0).filter(|_| !(cursor.sign_at(1, "(") && cursor.adjacent(1)) && ![".", "/", ":"].iter().any(|sign| cursor.sign_at(1, sign)));
     let Some(keyword) = keyword else {
         let call = call(cursor)?;
         let expect = expectation(cursor)?;

@@ -57,15 +57,6 @@ pub(crate) fn parse_call(text: &str) -> Result<ast::Call, Problem> {
     })
 }
 
-/// Reads a path that is a text of its own.
-pub(crate) fn parse_path(text: &str) -> Result<ast::Path, Problem> {
-    line(text, |cursor| {
-        let path = blocks::path(cursor, "a function")?;
-        cursor.end("the end")?;
-        Ok(path)
-    })
-}
-
 fn line<T>(text: &str, read: impl FnOnce(&mut Cursor<'_>) -> Parsed<T>) -> Result<T, Problem> {
     let lexed = lex(text);
     if let Some(problem) = lexed.problems.into_iter().next() {
