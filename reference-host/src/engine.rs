@@ -15,7 +15,7 @@ use wasmtime::component::Component;
 use wasmtime::{Config, Engine, PoolingAllocationConfig, ResourceLimiter, Store, UpdateDeadline};
 
 /// Time between two epochs. A computing guest gives its thread back to the other instances this often.
-pub const TICK: Duration = Duration::from_millis(5);
+pub const TICK: Duration = Duration::from_millis(2);
 
 /// Component instances that may live at once in this process, over all hosts and worlds.
 pub const MAX_INSTANCES: u32 = 1_500;
