@@ -39,7 +39,11 @@ impl Lookup for Names {
 }
 
 fn expr(ty: Type, kind: ExprKind) -> Expr {
-    Expr { ty, kind, span: Span::default() }
+    Expr {
+        ty,
+        kind,
+        span: Span::default(),
+    }
 }
 
 fn var(ty: Type, name: &str) -> Expr {
@@ -60,7 +64,10 @@ fn string(text: &str) -> Value {
 
 #[test]
 fn names() {
-    assert_eq!(evaluate(&var(Type::String, "text"), &Names), Ok(string("héllo")));
+    assert_eq!(
+        evaluate(&var(Type::String, "text"), &Names),
+        Ok(string("héllo"))
+    );
     for (ty, seven) in [
         (Type::S8, Value::S8(7)),
         (Type::U8, Value::U8(7)),
@@ -75,9 +82,21 @@ fn names() {
     ] {
         assert_eq!(evaluate(&var(ty, "i"), &Names), Ok(seven));
     }
-    let copy = |index| ExprKind::Instance { guest: "a".to_owned(), index: Box::new(index) };
-    assert_eq!(value(Type::String, copy(var(Type::U32, "i"))), string("a-7"));
-    assert_eq!(value(Type::String, copy(expr(Type::U32, ExprKind::Const(Value::U32(3))))), string("a-3"));
+    let copy = |index| ExprKind::Instance {
+        guest: "a".to_owned(),
+        index: Box::new(index),
+    };
+    assert_eq!(
+        value(Type::String, copy(var(Type::U32, "i"))),
+        string("a-7")
+    );
+    assert_eq!(
+        value(
+            Type::String,
+            copy(expr(Type::U32, ExprKind::Const(Value::U32(3))))
+        ),
+        string("a-3")
+    );
 }
 
 #[test]
@@ -90,35 +109,92 @@ fn texts() {
     ];
     let whole = "k-000007http://127.0.0.1:80héllo";
     assert_eq!(text(&parts, &Names).unwrap(), whole);
-    assert_eq!(value(Type::String, ExprKind::Text(parts.to_vec())), string(whole));
-    assert_eq!(value(bytes(), ExprKind::Text(parts.to_vec())), Value::Bytes(whole.into()));
-    assert_eq!(value(Type::String, ExprKind::Repeat(b"ab".to_vec(), 3)), string("ababab"));
-    assert_eq!(value(bytes(), ExprKind::Repeat(vec![0xff], 2)), Value::Bytes(vec![0xff; 2]));
-    assert_eq!(value(bytes(), ExprKind::Repeat(vec![], u32::MAX)), Value::Bytes(vec![]));
-    let size = expr(bytes(), ExprKind::SizeLe32(Box::new(var(Type::String, "text"))));
+    assert_eq!(
+        value(Type::String, ExprKind::Text(parts.to_vec())),
+        string(whole)
+    );
+    assert_eq!(
+        value(bytes(), ExprKind::Text(parts.to_vec())),
+        Value::Bytes(whole.into())
+    );
+    assert_eq!(
+        value(Type::String, ExprKind::Repeat(b"ab".to_vec(), 3)),
+        string("ababab")
+    );
+    assert_eq!(
+        value(bytes(), ExprKind::Repeat(vec![0xff], 2)),
+        Value::Bytes(vec![0xff; 2])
+    );
+    assert_eq!(
+        value(bytes(), ExprKind::Repeat(vec![], u32::MAX)),
+        Value::Bytes(vec![])
+    );
+    let size = expr(
+        bytes(),
+        ExprKind::SizeLe32(Box::new(var(Type::String, "text"))),
+    );
     let parts = vec![size, var(Type::String, "text"), var(bytes(), "bytes")];
-    assert_eq!(value(bytes(), ExprKind::Concat(parts)), Value::Bytes(b"\x06\0\0\0h\xc3\xa9llo\xff\0".to_vec()));
+    assert_eq!(
+        value(bytes(), ExprKind::Concat(parts)),
+        Value::Bytes(b"\x06\0\0\0h\xc3\xa9llo\xff\0".to_vec())
+    );
 }
 
 #[test]
 fn shapes() {
     let seven = || var(Type::U8, "i");
-    assert_eq!(value(bytes(), ExprKind::List(vec![seven(), seven()])), Value::Bytes(vec![7, 7]));
+    assert_eq!(
+        value(bytes(), ExprKind::List(vec![seven(), seven()])),
+        Value::Bytes(vec![7, 7])
+    );
     let list = Type::List(Arc::new(Type::U32));
-    assert_eq!(value(list, ExprKind::List(vec![var(Type::U32, "i")])), Value::List(vec![Value::U32(7)]));
-    assert_eq!(value(Type::Tuple([].into()), ExprKind::Tuple(vec![seven()])), Value::Tuple(vec![Value::U8(7)]));
-    assert_eq!(value(Type::Record([].into()), ExprKind::Record(vec![seven()])), Value::Record(vec![Value::U8(7)]));
+    assert_eq!(
+        value(list, ExprKind::List(vec![var(Type::U32, "i")])),
+        Value::List(vec![Value::U32(7)])
+    );
+    assert_eq!(
+        value(Type::Tuple([].into()), ExprKind::Tuple(vec![seven()])),
+        Value::Tuple(vec![Value::U8(7)])
+    );
+    assert_eq!(
+        value(Type::Record([].into()), ExprKind::Record(vec![seven()])),
+        Value::Record(vec![Value::U8(7)])
+    );
     let boxed = || Some(Box::new(seven()));
     let inner = || Some(Box::new(Value::U8(7)));
     let option = Type::Option(Arc::new(Type::U8));
-    assert_eq!(value(option.clone(), ExprKind::Variant(0, None)), Value::Option(None));
-    assert_eq!(value(option, ExprKind::Variant(1, boxed())), Value::Option(inner()));
+    assert_eq!(
+        value(option.clone(), ExprKind::Variant(0, None)),
+        Value::Option(None)
+    );
+    assert_eq!(
+        value(option, ExprKind::Variant(1, boxed())),
+        Value::Option(inner())
+    );
     let result = Type::Result(Some(Arc::new(Type::U8)), None);
-    assert_eq!(value(result.clone(), ExprKind::Variant(0, boxed())), Value::Result(Ok(inner())));
-    assert_eq!(value(result, ExprKind::Variant(1, None)), Value::Result(Err(None)));
-    let variant = Type::Variant([Case { name: "x".into(), ty: Some(Type::U8) }].into());
-    assert_eq!(value(variant, ExprKind::Variant(0, boxed())), Value::Variant(0, inner()));
-    assert_eq!(value(Type::Enum(["x".into()].into()), ExprKind::Variant(0, None)), Value::Enum(0));
+    assert_eq!(
+        value(result.clone(), ExprKind::Variant(0, boxed())),
+        Value::Result(Ok(inner()))
+    );
+    assert_eq!(
+        value(result, ExprKind::Variant(1, None)),
+        Value::Result(Err(None))
+    );
+    let variant = Type::Variant(
+        [Case {
+            name: "x".into(),
+            ty: Some(Type::U8),
+        }]
+        .into(),
+    );
+    assert_eq!(
+        value(variant, ExprKind::Variant(0, boxed())),
+        Value::Variant(0, inner())
+    );
+    assert_eq!(
+        value(Type::Enum(["x".into()].into()), ExprKind::Variant(0, None)),
+        Value::Enum(0)
+    );
 }
 
 #[test]
@@ -128,14 +204,38 @@ fn what_cannot_be_built() {
         var(Type::U32, "nobody"),
         var(Type::U8, "far"),
         var(Type::Bool, "i"),
-        expr(Type::String, ExprKind::Instance { guest: "a".to_owned(), index: seven() }),
-        expr(Type::String, ExprKind::Instance { guest: "a".to_owned(), index: Box::new(var(Type::String, "text")) }),
+        expr(
+            Type::String,
+            ExprKind::Instance {
+                guest: "a".to_owned(),
+                index: seven(),
+            },
+        ),
+        expr(
+            Type::String,
+            ExprKind::Instance {
+                guest: "a".to_owned(),
+                index: Box::new(var(Type::String, "text")),
+            },
+        ),
         expr(bytes(), ExprKind::List(vec![var(Type::U32, "i")])),
         expr(Type::Option(Arc::new(Type::U8)), ExprKind::Variant(2, None)),
-        expr(Type::String, ExprKind::Text(vec![TextPart::Loop("j".to_owned())])),
-        expr(Type::String, ExprKind::Text(vec![TextPart::Surrounding("ftp".to_owned())])),
-        expr(Type::String, ExprKind::Text(vec![TextPart::Var("bytes".to_owned())])),
-        expr(Type::String, ExprKind::Text(vec![TextPart::Var("nobody".to_owned())])),
+        expr(
+            Type::String,
+            ExprKind::Text(vec![TextPart::Loop("j".to_owned())]),
+        ),
+        expr(
+            Type::String,
+            ExprKind::Text(vec![TextPart::Surrounding("ftp".to_owned())]),
+        ),
+        expr(
+            Type::String,
+            ExprKind::Text(vec![TextPart::Var("bytes".to_owned())]),
+        ),
+        expr(
+            Type::String,
+            ExprKind::Text(vec![TextPart::Var("nobody".to_owned())]),
+        ),
         expr(Type::String, ExprKind::Repeat(vec![0xff], 1)),
         expr(Type::String, ExprKind::Repeat(vec![b'a'; 1024], u32::MAX)),
         expr(Type::String, ExprKind::Concat(vec![var(Type::U32, "i")])),

@@ -20,9 +20,12 @@ fn pattern(document: &Value) -> JsonPattern {
         ]),
         Value::String(text) => JsonPattern::Text(vec![TextPart::Literal(text.clone())]),
         Value::Array(elements) => JsonPattern::Array(elements.iter().map(pattern).collect()),
-        Value::Object(members) => {
-            JsonPattern::Object(members.iter().map(|(name, value)| (name.clone(), pattern(value))).collect())
-        }
+        Value::Object(members) => JsonPattern::Object(
+            members
+                .iter()
+                .map(|(name, value)| (name.clone(), pattern(value)))
+                .collect(),
+        ),
     }
 }
 
@@ -40,7 +43,15 @@ fn compare(expected: &Value, actual: &Value, exactly: bool) -> Result<(), String
 
 #[test]
 fn equal_documents_match() {
-    for document in [json!(null), json!(true), json!(1), json!(-1.5), json!("x"), json!([1, [2]]), json!({"a": {"b": []}})] {
+    for document in [
+        json!(null),
+        json!(true),
+        json!(1),
+        json!(-1.5),
+        json!("x"),
+        json!([1, [2]]),
+        json!({"a": {"b": []}}),
+    ] {
         compare(&document, &document, true).unwrap();
     }
     compare(&json!("_"), &json!({"a": 1}), true).unwrap();
@@ -49,7 +60,10 @@ fn equal_documents_match() {
 
 #[test]
 fn more_members_are_free_unless_refused() {
-    let (expected, actual) = (json!({"a": [{"b": 1}]}), json!({"a": [{"b": 1, "c": 2}], "d": 3}));
+    let (expected, actual) = (
+        json!({"a": [{"b": 1}]}),
+        json!({"a": [{"b": 1, "c": 2}], "d": 3}),
+    );
     compare(&expected, &actual, false).unwrap();
     compare(&expected, &actual, true).unwrap_err();
     compare(&json!({"a": "_"}), &json!({"a": null}), true).unwrap();
@@ -59,7 +73,12 @@ fn more_members_are_free_unless_refused() {
 fn numbers_are_compared_by_value() {
     compare(&json!(1), &json!(1.0), true).unwrap();
     compare(&json!(u64::MAX), &json!(u64::MAX), true).unwrap();
-    compare(&json!(9007199254740993_i64), &json!(9007199254740992.0), true).unwrap_err();
+    compare(
+        &json!(9007199254740993_i64),
+        &json!(9007199254740992.0),
+        true,
+    )
+    .unwrap_err();
     compare(&json!(u64::MAX), &json!(-1), true).unwrap_err();
     compare(&json!(1e300), &json!(1e300), true).unwrap();
 }
@@ -87,5 +106,8 @@ fn mismatches_say_where() {
 #[test]
 fn patterns_are_described_as_written() {
     let written = pattern(&json!({"a b": [null, true, 1.5, "_", "i", "é\n"]}));
-    assert_eq!(describe(&written), r#"{"a b": [null, true, 1.5, _, "key-\"\{i}", "é\n"]}"#);
+    assert_eq!(
+        describe(&written),
+        r#"{"a b": [null, true, 1.5, _, "key-\"\{i}", "é\n"]}"#
+    );
 }

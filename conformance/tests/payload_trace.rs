@@ -8,20 +8,49 @@ use conformance::payload::{
 };
 
 fn stream(ty: &str, values: Vec<IpcValue>) -> Vec<u8> {
-    let field = IpcField { name: "arg0".to_owned(), ty: ty.to_owned(), nullable: true, metadata: Vec::new() };
-    encode(&IpcLiteral { columns: vec![field], batches: vec![vec![values]], rows: None }).unwrap()
+    let field = IpcField {
+        name: "arg0".to_owned(),
+        ty: ty.to_owned(),
+        nullable: true,
+        metadata: Vec::new(),
+    };
+    encode(&IpcLiteral {
+        columns: vec![field],
+        batches: vec![vec![values]],
+        rows: None,
+    })
+    .unwrap()
 }
 
 fn operation(tag: u8, stream: &[u8]) -> Vec<u8> {
-    [&[tag], u32::try_from(stream.len()).unwrap().to_le_bytes().as_slice(), stream].concat()
+    [
+        &[tag],
+        u32::try_from(stream.len())
+            .unwrap()
+            .to_le_bytes()
+            .as_slice(),
+        stream,
+    ]
+    .concat()
 }
 
 fn update(rows: &[Option<i64>]) -> Vec<u8> {
-    operation(b'U', &stream("int64", rows.iter().map(|row| row.map_or(IpcValue::Null, IpcValue::Integer)).collect()))
+    operation(
+        b'U',
+        &stream(
+            "int64",
+            rows.iter()
+                .map(|row| row.map_or(IpcValue::Null, IpcValue::Integer))
+                .collect(),
+        ),
+    )
 }
 
 fn merge(ty: &str, states: &[Vec<u8>]) -> Vec<u8> {
-    operation(b'M', &stream(ty, states.iter().cloned().map(IpcValue::Bytes).collect()))
+    operation(
+        b'M',
+        &stream(ty, states.iter().cloned().map(IpcValue::Bytes).collect()),
+    )
 }
 
 fn state(operations: &[Vec<u8>]) -> Vec<u8> {
@@ -32,17 +61,42 @@ fn state(operations: &[Vec<u8>]) -> Vec<u8> {
 fn rows_come_in_the_order_of_the_trace() {
     let left = state(&[update(&[Some(2), None])]);
     let right = state(&[update(&[Some(3)]), merge("largebinary", &[state(&[])])]);
-    let whole = state(&[update(&[Some(1)]), merge("binary", &[left, right]), update(&[]), update(&[Some(4)])]);
+    let whole = state(&[
+        update(&[Some(1)]),
+        merge("binary", &[left, right]),
+        update(&[]),
+        update(&[Some(4)]),
+    ]);
     let trace = parse(&whole).unwrap();
-    assert_eq!(trace, Trace { rows: vec![Some(1), Some(2), None, Some(3), Some(4)], states: 4, updates: 5, merges: 2 });
-    assert_eq!(parse(b"N").unwrap(), Trace { states: 1, ..Trace::default() });
+    assert_eq!(
+        trace,
+        Trace {
+            rows: vec![Some(1), Some(2), None, Some(3), Some(4)],
+            states: 4,
+            updates: 5,
+            merges: 2
+        }
+    );
+    assert_eq!(
+        parse(b"N").unwrap(),
+        Trace {
+            states: 1,
+            ..Trace::default()
+        }
+    );
 }
 
 #[test]
 fn merges_nest_so_deep_and_no_deeper() {
-    let nested = |depth| (0..depth).fold(state(&[]), |inner, _| state(&[merge("binary", &[inner])]));
+    let nested =
+        |depth| (0..depth).fold(state(&[]), |inner, _| state(&[merge("binary", &[inner])]));
     assert_eq!(parse(&nested(MAX_DEPTH)).unwrap().merges, MAX_DEPTH);
-    assert!(parse(&nested(MAX_DEPTH + 1)).unwrap_err().to_string().ends_with("merges are nested too deep"));
+    assert!(
+        parse(&nested(MAX_DEPTH + 1))
+            .unwrap_err()
+            .to_string()
+            .ends_with("merges are nested too deep")
+    );
 }
 
 #[test]
@@ -72,7 +126,10 @@ fn what_is_wrong_is_said_with_its_place() {
 
 #[test]
 fn nothing_brings_the_reader_down() {
-    let whole = state(&[update(&[Some(1)]), merge("binary", &[state(&[update(&[Some(2)])])])]);
+    let whole = state(&[
+        update(&[Some(1)]),
+        merge("binary", &[state(&[update(&[Some(2)])])]),
+    ]);
     for length in 0..whole.len() {
         let _ = parse(&whole[..length]);
     }

@@ -29,7 +29,10 @@ fn send(testbed: &Testbed, bytes: &[u8]) -> String {
 }
 
 fn get(testbed: &Testbed, path: &str) -> String {
-    send(testbed, format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())
+    send(
+        testbed,
+        format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes(),
+    )
 }
 
 fn status(answer: &str) -> &str {
@@ -38,7 +41,8 @@ fn status(answer: &str) -> &str {
 
 fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
     let head = answer.split("\r\n\r\n").next().unwrap();
-    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    head.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
 fn body(answer: &str) -> &str {
@@ -61,11 +65,19 @@ fn echo_says_what_it_got() {
     assert_eq!((status(&answer), body(&answer)), ("200", "h\0llo"));
     assert_eq!(header(&answer, "content-type"), Some("a/b"));
     assert_eq!(header(&answer, "witgate-method"), Some("POST"));
-    let headers = [("host", "x"), ("x-two", "1"), ("x-two", "2"), ("content-type", "a/b"), ("content-length", "5")];
+    let headers = [
+        ("host", "x"),
+        ("x-two", "1"),
+        ("x-two", "2"),
+        ("content-type", "a/b"),
+        ("content-length", "5"),
+    ];
     let expected = Request {
         method: "POST".to_owned(),
         path: "/echo?a=b%20c".to_owned(),
-        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        headers: headers
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
         body: b"h\0llo".to_vec(),
         complete: true,
     };
@@ -77,7 +89,10 @@ fn chunks_are_put_together_and_strange_methods_kept() {
     let testbed = Testbed::start().unwrap();
     let request = b"BREW /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
     let answer = send(&testbed, request);
-    assert_eq!((header(&answer, "witgate-method"), body(&answer)), (Some("BREW"), "abc"));
+    assert_eq!(
+        (header(&answer, "witgate-method"), body(&answer)),
+        (Some("BREW"), "abc")
+    );
     assert_eq!(testbed.requests()[0].body, b"abc");
 }
 
@@ -87,17 +102,36 @@ fn routes() {
     for code in ["200", "204", "304", "404", "418", "500", "599"] {
         assert_eq!(status(&get(&testbed, &format!("/status/{code}"))), code);
     }
-    for path in ["/", "/nowhere", "/status/", "/status/99", "/status/100", "/status/x", "/bytes/-1", "/bytes/9999999999",
-        "/slow/x", "/redirect", "/redirect?to=%0d"]
-    {
+    for path in [
+        "/",
+        "/nowhere",
+        "/status/",
+        "/status/99",
+        "/status/100",
+        "/status/x",
+        "/bytes/-1",
+        "/bytes/9999999999",
+        "/slow/x",
+        "/redirect",
+        "/redirect?to=%0d",
+    ] {
         assert_eq!(status(&get(&testbed, path)), "404", "{path}");
     }
     assert_eq!(body(&get(&testbed, "/bytes/0")), "");
     assert_eq!(body(&get(&testbed, "/bytes/100000")), "a".repeat(100_000));
-    let redirect = get(&testbed, "/redirect?x=1&to=http%3A%2F%2F127.0.0.1%3A9%2Fa%3Fb");
-    assert_eq!((status(&redirect), header(&redirect, "location")), ("302", Some("http://127.0.0.1:9/a?b")));
+    let redirect = get(
+        &testbed,
+        "/redirect?x=1&to=http%3A%2F%2F127.0.0.1%3A9%2Fa%3Fb",
+    );
+    assert_eq!(
+        (status(&redirect), header(&redirect, "location")),
+        ("302", Some("http://127.0.0.1:9/a?b"))
+    );
     let text = get(&testbed, "/text/a%20b/%C3%A9%zz");
-    assert_eq!((header(&text, "content-type"), body(&text)), (Some("text/plain; charset=utf-8"), "a b/é%zz"));
+    assert_eq!(
+        (header(&text, "content-type"), body(&text)),
+        (Some("text/plain; charset=utf-8"), "a b/é%zz")
+    );
 }
 
 #[test]
@@ -110,7 +144,11 @@ fn slow_is_slow_and_does_not_hold_up_others() {
         }
     });
     assert!(start.elapsed() >= Duration::from_millis(200));
-    assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_millis(1500),
+        "{:?}",
+        start.elapsed()
+    );
     assert_eq!(testbed.requests().len(), 8);
 }
 
@@ -118,11 +156,18 @@ fn slow_is_slow_and_does_not_hold_up_others() {
 fn hang_lasts_until_the_reset() {
     let testbed = Testbed::start().unwrap();
     let mut stream = connect(&testbed);
-    stream.write_all(b"GET /hang HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /hang HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
     wait_until(|| testbed.requests().len() == 1);
-    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_millis(50)))
+        .unwrap();
     let error = stream.read(&mut [0]).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+    assert!(matches!(
+        error.kind(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut
+    ));
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     testbed.reset();
     assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
@@ -134,26 +179,51 @@ fn a_case_does_not_see_the_requests_of_another() {
     let testbed = Testbed::start().unwrap();
     // Begun before the reset, finished after it.
     let mut stream = connect(&testbed);
-    stream.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\na").unwrap();
+    stream
+        .write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\na")
+        .unwrap();
     get(&testbed, "/echo");
     wait_until(|| testbed.requests().len() == 1);
     testbed.reset();
     let _ = stream.write_all(b"b");
     let _ = stream.read_to_end(&mut Vec::new());
     get(&testbed, "/text/next");
-    let paths: Vec<String> = testbed.requests().into_iter().map(|request| request.path).collect();
+    let paths: Vec<String> = testbed
+        .requests()
+        .into_iter()
+        .map(|request| request.path)
+        .collect();
     assert_eq!(paths, ["/text/next"]);
+}
+
+#[test]
+fn a_reset_is_behind_all_that_was_sent_before_it() {
+    let testbed = Testbed::start().unwrap();
+    for _ in 0..200 {
+        let mut stream = connect(&testbed);
+        stream
+            .write_all(b"GET /echo HTTP/1.1\r\nhost: x\r\n\r\n")
+            .unwrap();
+        testbed.reset();
+        let _ = stream.read_to_end(&mut Vec::new());
+        assert_eq!(testbed.requests(), []);
+    }
 }
 
 #[test]
 fn what_breaks_off_is_recorded_as_far_as_it_came() {
     let testbed = Testbed::start().unwrap();
     let mut stream = connect(&testbed);
-    stream.write_all(b"PUT /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc").unwrap();
+    stream
+        .write_all(b"PUT /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc")
+        .unwrap();
     drop(stream);
     wait_until(|| !testbed.requests().is_empty());
     let request = testbed.requests().remove(0);
-    assert_eq!((request.body.as_slice(), request.complete), (b"abc".as_slice(), false));
+    assert_eq!(
+        (request.body.as_slice(), request.complete),
+        (b"abc".as_slice(), false)
+    );
     send(&testbed, b"this is no HTTP\r\n\r\n");
     assert_eq!(testbed.requests().len(), 1);
 }
@@ -163,7 +233,9 @@ fn the_server_ends_with_its_value() {
     let testbed = Testbed::start().unwrap();
     let url = testbed.http_url();
     let mut stream = connect(&testbed);
-    stream.write_all(b"GET /hang HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /hang HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
     wait_until(|| testbed.requests().len() == 1);
     let start = Instant::now();
     drop(testbed);

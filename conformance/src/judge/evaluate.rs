@@ -37,25 +37,40 @@ pub fn evaluate(expr: &Expr, names: &dyn Lookup) -> Result<Value, String> {
             let value = evaluate(index, names)?;
             let index = integer(&value).and_then(|index| u32::try_from(index).ok());
             let index = index.ok_or_else(|| format!("the index of `${guest}` is no number"))?;
-            names.instance(guest, index).ok_or_else(|| format!("guest `{guest}` has no instance {index}"))
+            names
+                .instance(guest, index)
+                .ok_or_else(|| format!("guest `{guest}` has no instance {index}"))
         }
         ExprKind::List(elements) => {
-            let elements = elements.iter().map(|element| evaluate(element, names)).collect::<Result<Vec<_>, _>>()?;
-            Ok(if is_bytes(&expr.ty) { bytes_of(elements)? } else { Value::List(elements) })
+            let elements = elements
+                .iter()
+                .map(|element| evaluate(element, names))
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok(if is_bytes(&expr.ty) {
+                bytes_of(elements)?
+            } else {
+                Value::List(elements)
+            })
         }
         ExprKind::Record(fields) => Ok(Value::Record(all(fields, names)?)),
         ExprKind::Tuple(elements) => Ok(Value::Tuple(all(elements, names)?)),
         ExprKind::Variant(case, payload) => {
-            let payload = payload.as_ref().map(|payload| evaluate(payload, names)).transpose()?;
+            let payload = payload
+                .as_ref()
+                .map(|payload| evaluate(payload, names))
+                .transpose()?;
             variant(&expr.ty, *case, payload)
         }
         ExprKind::Text(parts) => text_value(text(parts, names)?.into_bytes(), &expr.ty),
         ExprKind::Repeat(bytes, count) => {
-            let length = usize::try_from(*count).ok().and_then(|count| bytes.len().checked_mul(count));
+            let length = usize::try_from(*count)
+                .ok()
+                .and_then(|count| bytes.len().checked_mul(count));
             match length {
-                Some(length) if length <= MAX_BYTES => {
-                    text_value(bytes.repeat(length.checked_div(bytes.len()).unwrap_or(0)), &expr.ty)
-                }
+                Some(length) if length <= MAX_BYTES => text_value(
+                    bytes.repeat(length.checked_div(bytes.len()).unwrap_or(0)),
+                    &expr.ty,
+                ),
                 _ => Err(format!("a value of more than {MAX_BYTES} bytes")),
             }
         }
@@ -73,7 +88,9 @@ pub fn evaluate(expr: &Expr, names: &dyn Lookup) -> Result<Value, String> {
         }
         ExprKind::SizeLe32(part) => {
             let value = evaluate(part, names)?;
-            let size = bytes(&value).ok_or("`size-le32` of what is neither text nor bytes")?.len();
+            let size = bytes(&value)
+                .ok_or("`size-le32` of what is neither text nor bytes")?
+                .len();
             let size = u32::try_from(size).map_err(|_| "`size-le32` of more than 4 GiB")?;
             text_value(size.to_le_bytes().to_vec(), &expr.ty)
         }
@@ -84,12 +101,13 @@ pub fn evaluate(expr: &Expr, names: &dyn Lookup) -> Result<Value, String> {
 pub fn text(parts: &[TextPart], names: &dyn Lookup) -> Result<String, String> {
     let part = |part: &TextPart| match part {
         TextPart::Literal(literal) => Ok(literal.clone()),
-        TextPart::Loop(name) => {
-            names.turn(name).map(|turn| format!("{turn:06}")).ok_or_else(|| format!("no loop counts `{name}`"))
-        }
-        TextPart::Surrounding(name) => {
-            names.surrounding(name).ok_or_else(|| format!("the surroundings have no `{name}`"))
-        }
+        TextPart::Loop(name) => names
+            .turn(name)
+            .map(|turn| format!("{turn:06}"))
+            .ok_or_else(|| format!("no loop counts `{name}`")),
+        TextPart::Surrounding(name) => names
+            .surrounding(name)
+            .ok_or_else(|| format!("the surroundings have no `{name}`")),
         TextPart::Var(name) => match names.var(name) {
             Some(Value::String(text)) => Ok(text),
             Some(_) => Err(format!("`${name}` is no text")),
@@ -172,12 +190,18 @@ fn bytes_of(elements: Vec<Value>) -> Result<Value, String> {
         Value::U8(byte) => Ok(byte),
         _ => Err("an element of a list of bytes is no byte".to_owned()),
     };
-    elements.into_iter().map(byte).collect::<Result<_, _>>().map(Value::Bytes)
+    elements
+        .into_iter()
+        .map(byte)
+        .collect::<Result<_, _>>()
+        .map(Value::Bytes)
 }
 
 fn text_value(bytes: Vec<u8>, ty: &Type) -> Result<Value, String> {
     if is_bytes(ty) {
         return Ok(Value::Bytes(bytes));
     }
-    String::from_utf8(bytes).map(Value::String).map_err(|_| "a text that is not UTF-8".to_owned())
+    String::from_utf8(bytes)
+        .map(Value::String)
+        .map_err(|_| "a text that is not UTF-8".to_owned())
 }

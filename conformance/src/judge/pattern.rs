@@ -8,8 +8,10 @@ use fixtures::abi::{Type, Value};
 pub use super::pattern_describe::describe;
 use super::{
     evaluate,
+    pattern_difference::{difference, push_step},
     pattern_payload::{self, Departure},
     pattern_render::{abbreviate, case_name, render},
+    pattern_substitute::{substitute, substitute_text},
 };
 use crate::case::model::{Comparison, Expr, ExprKind, Pattern, PatternKind, TextPart};
 
@@ -64,7 +66,12 @@ impl std::error::Error for Mismatch {}
 
 /// Compares a value with a pattern; when it matches, binds and remembers what the pattern says.
 pub fn matches(pattern: &Pattern, value: &Value, scope: &mut dyn Scope) -> Result<(), Mismatch> {
-    let mut matcher = Matcher { scope, bound: Vec::new(), met: Vec::new(), path: String::new() };
+    let mut matcher = Matcher {
+        scope,
+        bound: Vec::new(),
+        met: Vec::new(),
+        path: String::new(),
+    };
     matcher.matches(pattern, value)?;
     let Matcher { bound, met, .. } = matcher;
     for (name, value, ty) in bound {
@@ -93,15 +100,20 @@ impl Matcher<'_> {
             PatternKind::Any => Ok(()),
             PatternKind::Equal(expr) => self.equal(pattern, expr, value),
             PatternKind::Bind(name) => {
-                self.bound.push((name.clone(), value.clone(), pattern.ty.clone()));
+                self.bound
+                    .push((name.clone(), value.clone(), pattern.ty.clone()));
                 Ok(())
             }
-            PatternKind::Case(case, payload) => self.case(pattern, *case, payload.as_deref(), value),
+            PatternKind::Case(case, payload) => {
+                self.case(pattern, *case, payload.as_deref(), value)
+            }
             PatternKind::Record(fields) => self.record(pattern, fields, value),
             PatternKind::Tuple(elements) => match value {
                 Value::Tuple(values) if values.len() == elements.len() => {
                     let mut pairs = elements.iter().zip(values).enumerate();
-                    pairs.try_for_each(|(index, (element, value))| self.at(&format!(".{index}"), element, value))
+                    pairs.try_for_each(|(index, (element, value))| {
+                        self.at(&format!(".{index}"), element, value)
+                    })
                 }
                 _ => Err(self.mismatch(pattern, value)),
             },
@@ -109,7 +121,9 @@ impl Matcher<'_> {
                 let values = self.elements(pattern, value)?;
                 self.count(pattern, elements.len(), &values, value)?;
                 let mut pairs = elements.iter().zip(&values).enumerate();
-                pairs.try_for_each(|(index, (element, value))| self.at(&format!("[{index}]"), element, value))
+                pairs.try_for_each(|(index, (element, value))| {
+                    self.at(&format!("[{index}]"), element, value)
+                })
             }
             PatternKind::Contains(element, count) => self.contains(pattern, element, *count, value),
             PatternKind::Each(element) => {
@@ -118,12 +132,19 @@ impl Matcher<'_> {
                 values.try_for_each(|(index, value)| self.at(&format!("[{index}]"), element, value))
             }
             PatternKind::Unordered(elements) => self.unordered(pattern, elements, value),
-            PatternKind::ContainsText(expr) => self.text(pattern, expr, value, |text, part| text.contains(part)),
-            PatternKind::StartsWith(expr) => self.text(pattern, expr, value, |text, part| text.starts_with(part)),
-            PatternKind::EndsWith(expr) => self.text(pattern, expr, value, |text, part| text.ends_with(part)),
+            PatternKind::ContainsText(expr) => {
+                self.text(pattern, expr, value, |text, part| text.contains(part))
+            }
+            PatternKind::StartsWith(expr) => {
+                self.text(pattern, expr, value, |text, part| text.starts_with(part))
+            }
+            PatternKind::EndsWith(expr) => {
+                self.text(pattern, expr, value, |text, part| text.ends_with(part))
+            }
             PatternKind::ContainsBytes(part) => {
-                let found = evaluate::bytes(value)
-                    .is_some_and(|bytes| part.is_empty() || bytes.windows(part.len()).any(|window| window == part));
+                let found = evaluate::bytes(value).is_some_and(|bytes| {
+                    part.is_empty() || bytes.windows(part.len()).any(|window| window == part)
+                });
                 self.demand(found, pattern, value)
             }
             PatternKind::Length(comparison, length) => {
@@ -132,11 +153,16 @@ impl Matcher<'_> {
                     value => evaluate::bytes(value).map(<[u8]>::len),
                 };
                 let actual = actual.and_then(|actual| u64::try_from(actual).ok());
-                let Some(actual) = actual else { return Err(self.mismatch(pattern, value)) };
+                let Some(actual) = actual else {
+                    return Err(self.mismatch(pattern, value));
+                };
                 if holds(*comparison, actual.partial_cmp(length)) {
                     return Ok(());
                 }
-                Err(self.departure(describe(pattern), format!("length {actual}: {}", render(&pattern.ty, value))))
+                Err(self.departure(
+                    describe(pattern),
+                    format!("length {actual}: {}", render(&pattern.ty, value)),
+                ))
             }
             PatternKind::Compare(comparison, expr) => {
                 let bound = self.evaluate(pattern, expr)?;
@@ -150,13 +176,23 @@ impl Matcher<'_> {
                 self.demand(above && below, pattern, value)
             }
             PatternKind::Matches(regex) => {
-                let regex = regex_lite::Regex::new(regex)
-                    .map_err(|error| self.departure(describe(pattern), format!("no regular expression: {error}")))?;
-                self.demand(as_text(value).is_some_and(|text| regex.is_match(text)), pattern, value)
+                let regex = regex_lite::Regex::new(regex).map_err(|error| {
+                    self.departure(describe(pattern), format!("no regular expression: {error}"))
+                })?;
+                self.demand(
+                    as_text(value).is_some_and(|text| regex.is_match(text)),
+                    pattern,
+                    value,
+                )
             }
-            PatternKind::And(patterns) => patterns.iter().try_for_each(|pattern| self.matches(pattern, value)),
+            PatternKind::And(patterns) => patterns
+                .iter()
+                .try_for_each(|pattern| self.matches(pattern, value)),
             PatternKind::OneOf(patterns) => {
-                if patterns.iter().any(|pattern| self.attempt(pattern, value).is_ok()) {
+                if patterns
+                    .iter()
+                    .any(|pattern| self.attempt(pattern, value).is_ok())
+                {
                     return Ok(());
                 }
                 Err(self.mismatch(pattern, value))
@@ -169,18 +205,27 @@ impl Matcher<'_> {
                 self.demand(!matched, pattern, value)
             }
             PatternKind::Distinct(name) => {
-                let here = self.met.iter().any(|(met, other)| met == name && other == value);
+                let here = self
+                    .met
+                    .iter()
+                    .any(|(met, other)| met == name && other == value);
                 self.demand(!here && self.scope.distinct(name, value), pattern, value)?;
                 self.met.push((name.clone(), value.clone()));
                 Ok(())
             }
             PatternKind::Same(name) => {
-                let here = self.met.iter().all(|(met, other)| met != name || other == value);
+                let here = self
+                    .met
+                    .iter()
+                    .all(|(met, other)| met != name || other == value);
                 self.demand(here && self.scope.same(name, value), pattern, value)?;
                 self.met.push((name.clone(), value.clone()));
                 Ok(())
             }
-            PatternKind::Json { exactly, pattern: json } => {
+            PatternKind::Json {
+                exactly,
+                pattern: json,
+            } => {
                 let bound = &self.bound;
                 let scope = self.scope;
                 let mut text = |parts: &[TextPart]| scope.text(&substitute_text(parts, bound));
@@ -229,7 +274,13 @@ impl Matcher<'_> {
         Err(difference(&pattern.ty, &expected, value, self.path.clone()))
     }
 
-    fn case(&mut self, pattern: &Pattern, case: u32, payload: Option<&Pattern>, value: &Value) -> Matched {
+    fn case(
+        &mut self,
+        pattern: &Pattern,
+        case: u32,
+        payload: Option<&Pattern>,
+        value: &Value,
+    ) -> Matched {
         let (actual, content) = match value {
             Value::Variant(case, content) => (*case, content.as_deref()),
             Value::Enum(case) => (*case, None),
@@ -242,9 +293,11 @@ impl Matcher<'_> {
         match (payload, content) {
             _ if actual != case => Err(self.mismatch(pattern, value)),
             (None, _) => Ok(()),
-            (Some(payload), Some(content)) => {
-                self.at(&format!(".{}", case_name(&pattern.ty, case)), payload, content)
-            }
+            (Some(payload), Some(content)) => self.at(
+                &format!(".{}", case_name(&pattern.ty, case)),
+                payload,
+                content,
+            ),
             // `ok(_)` of a result without a payload.
             (Some(payload), None) if matches!(payload.kind, PatternKind::Any) => Ok(()),
             (Some(_), None) => Err(self.mismatch(pattern, value)),
@@ -266,7 +319,13 @@ impl Matcher<'_> {
         Ok(())
     }
 
-    fn contains(&mut self, pattern: &Pattern, element: &Pattern, count: Option<u32>, value: &Value) -> Matched {
+    fn contains(
+        &mut self,
+        pattern: &Pattern,
+        element: &Pattern,
+        count: Option<u32>,
+        value: &Value,
+    ) -> Matched {
         let values = self.elements(pattern, value)?;
         let mut found = 0;
         for value in &values {
@@ -280,7 +339,11 @@ impl Matcher<'_> {
         if count == Some(found) {
             return Ok(());
         }
-        let actual = format!("{found} of {}: {}", elements(values.len()), render(&pattern.ty, value));
+        let actual = format!(
+            "{found} of {}: {}",
+            elements(values.len()),
+            render(&pattern.ty, value)
+        );
         Err(self.departure(describe(pattern), actual))
     }
 
@@ -302,9 +365,9 @@ impl Matcher<'_> {
             fits.push(row);
         }
         let mut owner = vec![None; values.len()];
-        for index in 0..patterns.len() {
+        for (index, element) in patterns.iter().enumerate() {
             if !augment(index, &fits, &mut owner, &mut vec![false; values.len()]) {
-                let expected = format!("an element for {}", describe(&patterns[index]));
+                let expected = format!("an element for {}", describe(element));
                 return Err(self.departure(expected, render(&pattern.ty, value)));
             }
         }
@@ -317,7 +380,13 @@ impl Matcher<'_> {
         Ok(())
     }
 
-    fn text(&mut self, pattern: &Pattern, expr: &Expr, value: &Value, test: fn(&str, &str) -> bool) -> Matched {
+    fn text(
+        &mut self,
+        pattern: &Pattern,
+        expr: &Expr,
+        value: &Value,
+        test: fn(&str, &str) -> bool,
+    ) -> Matched {
         let part = self.evaluate(pattern, expr)?;
         let holds = match (as_text(value), as_text(&part)) {
             (Some(text), Some(part)) => test(text, part),
@@ -335,12 +404,21 @@ impl Matcher<'_> {
         }
     }
 
-    fn count(&self, pattern: &Pattern, expected: usize, values: &[Value], value: &Value) -> Matched {
+    fn count(
+        &self,
+        pattern: &Pattern,
+        expected: usize,
+        values: &[Value],
+        value: &Value,
+    ) -> Matched {
         if values.len() == expected {
             return Ok(());
         }
         let expected = format!("{}: {}", elements(expected), abbreviate(describe(pattern)));
-        Err(self.departure(expected, format!("{}: {}", elements(values.len()), render(&pattern.ty, value))))
+        Err(self.departure(
+            expected,
+            format!("{}: {}", elements(values.len()), render(&pattern.ty, value)),
+        ))
     }
 
     fn evaluate(&self, pattern: &Pattern, expr: &Expr) -> Result<Value, Mismatch> {
@@ -353,20 +431,40 @@ impl Matcher<'_> {
 
     fn payload(&self, pattern: &Pattern, value: &Value, result: Result<(), Departure>) -> Matched {
         result.map_err(|departure| match departure {
-            Departure::At { path, expected, actual } => {
-                let gap = if self.path.is_empty() || path.is_empty() { "" } else { " " };
+            Departure::At {
+                path,
+                expected,
+                actual,
+            } => {
+                let gap = if self.path.is_empty() || path.is_empty() {
+                    ""
+                } else {
+                    " "
+                };
                 let path = format!("{}{gap}{path}", self.path);
-                Mismatch { path, expected: abbreviate(expected), actual: abbreviate(actual) }
+                Mismatch {
+                    path,
+                    expected: abbreviate(expected),
+                    actual: abbreviate(actual),
+                }
             }
             Departure::Unreadable(reason) => {
                 let actual = format!("{} ({reason})", render(&pattern.ty, value));
-                Mismatch { path: self.path.clone(), expected: abbreviate(describe(pattern)), actual }
+                Mismatch {
+                    path: self.path.clone(),
+                    expected: abbreviate(describe(pattern)),
+                    actual,
+                }
             }
         })
     }
 
     fn demand(&self, holds: bool, pattern: &Pattern, value: &Value) -> Matched {
-        if holds { Ok(()) } else { Err(self.mismatch(pattern, value)) }
+        if holds {
+            Ok(())
+        } else {
+            Err(self.mismatch(pattern, value))
+        }
     }
 
     fn mismatch(&self, pattern: &Pattern, value: &Value) -> Mismatch {
@@ -374,69 +472,20 @@ impl Matcher<'_> {
     }
 
     fn departure(&self, expected: String, actual: String) -> Mismatch {
-        Mismatch { path: self.path.clone(), expected: abbreviate(expected), actual }
+        Mismatch {
+            path: self.path.clone(),
+            expected: abbreviate(expected),
+            actual,
+        }
     }
 }
 
-fn push_step(path: &mut String, step: &str) {
-    path.push_str(if path.is_empty() { step.trim_start_matches('.') } else { step });
-}
-
-/// The innermost place where two values differ.
-fn difference(ty: &Type, expected: &Value, actual: &Value, path: String) -> Mismatch {
-    let inside = |step: &str, ty: &Type, expected: &Value, actual: &Value| {
-        let mut path = path.clone();
-        push_step(&mut path, step);
-        difference(ty, expected, actual, path)
-    };
-    let pairs = |types: &mut dyn Iterator<Item = (String, &Type)>, expected: &[Value], actual: &[Value]| {
-        let mut pairs = types.zip(expected.iter().zip(actual)).filter(|(_, (expected, actual))| expected != actual);
-        let ((step, ty), (expected, actual)) = pairs.next()?;
-        Some(inside(&step, ty, expected, actual))
-    };
-    let found = match (ty, expected, actual) {
-        (Type::Record(fields), Value::Record(expected), Value::Record(actual)) => {
-            pairs(&mut fields.iter().map(|field| (format!(".{}", field.name), &field.ty)), expected, actual)
-        }
-        (Type::Tuple(types), Value::Tuple(expected), Value::Tuple(actual)) => {
-            pairs(&mut types.iter().enumerate().map(|(index, ty)| (format!(".{index}"), ty)), expected, actual)
-        }
-        (Type::List(ty) | Type::FixedList(ty, _), Value::List(expected), Value::List(actual))
-            if expected.len() == actual.len() =>
-        {
-            pairs(&mut (0..expected.len()).map(|index| (format!("[{index}]"), &**ty)), expected, actual)
-        }
-        (Type::Variant(cases), Value::Variant(case, Some(expected)), Value::Variant(other, Some(actual)))
-            if case == other =>
-        {
-            let case = usize::try_from(*case).ok().and_then(|case| cases.get(case));
-            case.and_then(|case| Some(inside(&format!(".{}", case.name), case.ty.as_ref()?, expected, actual)))
-        }
-        (Type::Option(ty), Value::Option(Some(expected)), Value::Option(Some(actual))) => {
-            Some(inside(".some", ty, expected, actual))
-        }
-        (Type::Result(Some(ty), _), Value::Result(Ok(Some(expected))), Value::Result(Ok(Some(actual)))) => {
-            Some(inside(".ok", ty, expected, actual))
-        }
-        (Type::Result(_, Some(ty)), Value::Result(Err(Some(expected))), Value::Result(Err(Some(actual)))) => {
-            Some(inside(".err", ty, expected, actual))
-        }
-        _ => None,
-    };
-    found.unwrap_or_else(|| {
-        let mut text = render(ty, actual);
-        // Long runs of bytes look alike at their start.
-        if let (Some(expected), Some(actual)) = (evaluate::bytes(expected), evaluate::bytes(actual))
-            && expected.len().max(actual.len()) > 32
-        {
-            let equal = expected.iter().zip(actual).take_while(|(expected, actual)| expected == actual).count();
-            text.push_str(&format!(" ({} bytes, differs from byte {equal} on)", actual.len()));
-        }
-        Mismatch { path, expected: render(ty, expected), actual: text }
-    })
-}
-
-fn augment(pattern: usize, fits: &[Vec<usize>], owner: &mut [Option<usize>], seen: &mut [bool]) -> bool {
+fn augment(
+    pattern: usize,
+    fits: &[Vec<usize>],
+    owner: &mut [Option<usize>],
+    seen: &mut [bool],
+) -> bool {
     for &element in &fits[pattern] {
         if std::mem::replace(&mut seen[element], true) {
             continue;
@@ -483,8 +532,12 @@ fn as_text(value: &Value) -> Option<&str> {
 fn carries_transcript(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains(TRANSCRIPT),
-        Value::Bytes(bytes) => bytes.windows(TRANSCRIPT.len()).any(|window| window == TRANSCRIPT.as_bytes()),
-        Value::List(values) | Value::Record(values) | Value::Tuple(values) => values.iter().any(carries_transcript),
+        Value::Bytes(bytes) => bytes
+            .windows(TRANSCRIPT.len())
+            .any(|window| window == TRANSCRIPT.as_bytes()),
+        Value::List(values) | Value::Record(values) | Value::Tuple(values) => {
+            values.iter().any(carries_transcript)
+        }
         Value::Variant(_, Some(value)) | Value::Option(Some(value)) => carries_transcript(value),
         Value::Result(Ok(Some(value)) | Err(Some(value))) => carries_transcript(value),
         _ => false,
@@ -493,43 +546,4 @@ fn carries_transcript(value: &Value) -> bool {
 
 fn elements(count: usize) -> String {
     format!("{count} element{}", if count == 1 { "" } else { "s" })
-}
-
-type Bound = [(String, Value, Type)];
-
-/// The expression with the names that this very pattern has bound put in place.
-fn substitute(expr: &Expr, bound: &Bound) -> Expr {
-    let all = |exprs: &[Expr]| exprs.iter().map(|expr| substitute(expr, bound)).collect();
-    let one = |expr: &Expr| Box::new(substitute(expr, bound));
-    let kind = match &expr.kind {
-        ExprKind::Var(name) => match latest(name, bound) {
-            Some(value) => ExprKind::Const(value.clone()),
-            None => ExprKind::Var(name.clone()),
-        },
-        ExprKind::Instance { guest, index } => ExprKind::Instance { guest: guest.clone(), index: one(index) },
-        ExprKind::List(elements) => ExprKind::List(all(elements)),
-        ExprKind::Record(fields) => ExprKind::Record(all(fields)),
-        ExprKind::Tuple(elements) => ExprKind::Tuple(all(elements)),
-        ExprKind::Variant(case, payload) => ExprKind::Variant(*case, payload.as_deref().map(one)),
-        ExprKind::Text(parts) => ExprKind::Text(substitute_text(parts, bound)),
-        ExprKind::Concat(parts) => ExprKind::Concat(all(parts)),
-        ExprKind::SizeLe32(part) => ExprKind::SizeLe32(one(part)),
-        ExprKind::Const(_) | ExprKind::Repeat(..) => expr.kind.clone(),
-    };
-    Expr { ty: expr.ty.clone(), kind, span: expr.span }
-}
-
-fn substitute_text(parts: &[TextPart], bound: &Bound) -> Vec<TextPart> {
-    let one = |part: &TextPart| match part {
-        TextPart::Var(name) => match latest(name, bound) {
-            Some(Value::String(text)) => TextPart::Literal(text.clone()),
-            _ => part.clone(),
-        },
-        part => part.clone(),
-    };
-    parts.iter().map(one).collect()
-}
-
-fn latest<'a>(name: &str, bound: &'a Bound) -> Option<&'a Value> {
-    bound.iter().rev().find(|(bound, ..)| bound == name).map(|(_, value, _)| value)
 }

@@ -5,8 +5,8 @@ use fixtures::abi::Type;
 use super::pattern_render::{case_name, quoted, render};
 use crate::{
     case::model::{
-        Comparison, Expr, ExprKind, IpcBatchPattern, IpcColumnPattern, IpcPattern, IpcValuePattern, Pattern, PatternKind,
-        TextPart,
+        Comparison, Expr, ExprKind, IpcBatchPattern, IpcColumnPattern, IpcPattern, IpcValuePattern,
+        Pattern, PatternKind, TextPart,
     },
     payload::{json, literal::IpcValue},
 };
@@ -18,7 +18,10 @@ pub fn describe(pattern: &Pattern) -> String {
         PatternKind::Equal(expr) => describe_expr(expr),
         PatternKind::Bind(name) => format!("let {name}"),
         PatternKind::Case(case, payload) => {
-            let payload = payload.as_ref().map(|payload| format!("({})", describe(payload))).unwrap_or_default();
+            let payload = payload
+                .as_ref()
+                .map(|payload| format!("({})", describe(payload)))
+                .unwrap_or_default();
             format!("{}{payload}", case_name(&pattern.ty, *case))
         }
         PatternKind::Record(fields) => {
@@ -29,7 +32,11 @@ pub fn describe(pattern: &Pattern) -> String {
             let mut parts = Vec::new();
             for (index, field) in fields.iter().enumerate() {
                 let name = names.get(index).map_or("?", |field| &field.name);
-                parts.extend(field.as_ref().map(|field| format!("{name}: {}", describe(field))));
+                parts.extend(
+                    field
+                        .as_ref()
+                        .map(|field| format!("{name}: {}", describe(field))),
+                );
             }
             if fields.iter().any(Option::is_none) {
                 parts.push("..".to_owned());
@@ -47,33 +54,56 @@ pub fn describe(pattern: &Pattern) -> String {
             format!("contains {}{count}", describe(element))
         }
         PatternKind::ContainsText(text) => format!("contains {}", describe_expr(text)),
-        PatternKind::ContainsBytes(bytes) => format!("contains-bytes {}", IpcValue::Bytes(bytes.clone())),
+        PatternKind::ContainsBytes(bytes) => {
+            format!("contains-bytes {}", IpcValue::Bytes(bytes.clone()))
+        }
         PatternKind::Each(element) => format!("each {}", describe(element)),
         PatternKind::Unordered(elements) => format!("unordered [{}]", join(elements)),
         PatternKind::Length(Comparison::Equal, length) => format!("length {length}"),
         PatternKind::Length(comparison, length) => format!("length {} {length}", sign(*comparison)),
         PatternKind::Compare(Comparison::Equal, expr) => describe_expr(expr),
-        PatternKind::Compare(comparison, expr) => format!("{} {}", sign(*comparison), describe_expr(expr)),
+        PatternKind::Compare(comparison, expr) => {
+            format!("{} {}", sign(*comparison), describe_expr(expr))
+        }
         PatternKind::Range(low, high) => format!("{}..{}", describe_expr(low), describe_expr(high)),
         PatternKind::StartsWith(text) => format!("starts-with {}", describe_expr(text)),
         PatternKind::EndsWith(text) => format!("ends-with {}", describe_expr(text)),
         PatternKind::Matches(regex) => format!("matches {}", quoted(regex)),
-        PatternKind::And(patterns) => patterns.iter().map(describe).collect::<Vec<_>>().join(" and "),
+        PatternKind::And(patterns) => patterns
+            .iter()
+            .map(describe)
+            .collect::<Vec<_>>()
+            .join(" and "),
         PatternKind::OneOf(patterns) => format!("one-of({})", join(patterns)),
         PatternKind::Not(pattern) => format!("not {}", describe(pattern)),
         PatternKind::Distinct(name) => format!("distinct {name}"),
         PatternKind::Same(name) => format!("same {name}"),
         PatternKind::Json { exactly, pattern } => {
-            format!("json {}{}", if *exactly { "exactly " } else { "" }, json::describe(pattern))
+            format!(
+                "json {}{}",
+                if *exactly { "exactly " } else { "" },
+                json::describe(pattern)
+            )
         }
         PatternKind::Ipc(IpcPattern::One(batch)) => format!("ipc {}", describe_batch(batch)),
         PatternKind::Ipc(IpcPattern::Batches(batches)) => {
-            format!("ipc [{}]", batches.iter().map(describe_batch).collect::<Vec<_>>().join(", "))
+            format!(
+                "ipc [{}]",
+                batches
+                    .iter()
+                    .map(describe_batch)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
         }
         PatternKind::Trace { rows, in_order } => {
             let row = |row: &Option<i64>| row.map_or("null".to_owned(), |row| row.to_string());
             let rows: Vec<String> = rows.iter().map(row).collect();
-            format!("trace(rows [{}]{})", rows.join(", "), if *in_order { " in-order" } else { "" })
+            format!(
+                "trace(rows [{}]{})",
+                rows.join(", "),
+                if *in_order { " in-order" } else { "" }
+            )
         }
         PatternKind::Transcript => "transcript".to_owned(),
     }
@@ -81,7 +111,13 @@ pub fn describe(pattern: &Pattern) -> String {
 
 /// A value as a case file writes it.
 pub(super) fn describe_expr(expr: &Expr) -> String {
-    let all = |exprs: &[Expr]| exprs.iter().map(describe_expr).collect::<Vec<_>>().join(", ");
+    let all = |exprs: &[Expr]| {
+        exprs
+            .iter()
+            .map(describe_expr)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match &expr.kind {
         ExprKind::Const(value) => render(&expr.ty, value),
         ExprKind::Var(name) => format!("${name}"),
@@ -93,12 +129,17 @@ pub(super) fn describe_expr(expr: &Expr) -> String {
                 _ => &[],
             };
             let name = |index: usize| names.get(index).map_or("?", |field| &field.name);
-            let fields = fields.iter().enumerate().map(|(index, field)| format!("{}: {}", name(index), describe_expr(field)));
+            let fields = fields
+                .iter()
+                .enumerate()
+                .map(|(index, field)| format!("{}: {}", name(index), describe_expr(field)));
             format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
         }
         ExprKind::Tuple(elements) => format!("({})", all(elements)),
         ExprKind::Variant(case, None) => case_name(&expr.ty, *case),
-        ExprKind::Variant(case, Some(payload)) => format!("{}({})", case_name(&expr.ty, *case), describe_expr(payload)),
+        ExprKind::Variant(case, Some(payload)) => {
+            format!("{}({})", case_name(&expr.ty, *case), describe_expr(payload))
+        }
         ExprKind::Text(parts) => describe_text(parts),
         ExprKind::Repeat(bytes, count) => match std::str::from_utf8(bytes) {
             Ok(text) => format!("{} * {count}", quoted(text)),
@@ -115,7 +156,11 @@ pub(super) fn describe_batch(batch: &IpcBatchPattern) -> String {
     parts.extend(batch.rows.map(|rows| format!("rows {rows}")));
     parts.extend(batch.column_count.map(|count| format!("columns {count}")));
     parts.extend(batch.columns.iter().flatten().map(describe_column));
-    if parts.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", parts.join(", ")) }
+    if parts.is_empty() {
+        "{}".to_owned()
+    } else {
+        format!("{{ {} }}", parts.join(", "))
+    }
 }
 
 fn describe_column(column: &IpcColumnPattern) -> String {
@@ -141,7 +186,14 @@ pub(super) fn describe_ipc_value(value: &IpcValuePattern) -> String {
         IpcValuePattern::Text(text) => IpcValue::Text(text.clone()).to_string(),
         IpcValuePattern::Bytes(bytes) => IpcValue::Bytes(bytes.clone()).to_string(),
         IpcValuePattern::List(values) => {
-            format!("[{}]", values.iter().map(describe_ipc_value).collect::<Vec<_>>().join(", "))
+            format!(
+                "[{}]",
+                values
+                    .iter()
+                    .map(describe_ipc_value)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
         }
     }
 }

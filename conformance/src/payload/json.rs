@@ -19,7 +19,11 @@ pub struct Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: expected {}, found {}", self.path, self.expected, self.actual)
+        write!(
+            f,
+            "{}: expected {}, found {}",
+            self.path, self.expected, self.actual
+        )
     }
 }
 
@@ -31,7 +35,11 @@ pub fn matches(
     exactly: bool,
     resolve_text: &mut dyn FnMut(&[TextPart]) -> Result<String, String>,
 ) -> Result<(), Mismatch> {
-    Matcher { exactly, resolve_text }.matches(pattern, value, "$")
+    Matcher {
+        exactly,
+        resolve_text,
+    }
+    .matches(pattern, value, "$")
 }
 
 /// A pattern as a case file writes it.
@@ -47,7 +55,9 @@ pub fn describe(pattern: &JsonPattern) -> String {
             format!("[{}]", elements.join(", "))
         }
         JsonPattern::Object(members) => {
-            let member = |(name, value): &(String, JsonPattern)| format!("{}: {}", quoted(name), describe(value));
+            let member = |(name, value): &(String, JsonPattern)| {
+                format!("{}: {}", quoted(name), describe(value))
+            };
             let members: Vec<String> = members.iter().map(member).collect();
             format!("{{{}}}", members.join(", "))
         }
@@ -60,22 +70,39 @@ struct Matcher<'a> {
 }
 
 impl Matcher<'_> {
-    fn matches(&mut self, pattern: &JsonPattern, value: &Value, path: &str) -> Result<(), Mismatch> {
-        let mismatch = |expected: String| Mismatch { path: path.to_owned(), expected, actual: brief(value) };
+    fn matches(
+        &mut self,
+        pattern: &JsonPattern,
+        value: &Value,
+        path: &str,
+    ) -> Result<(), Mismatch> {
+        let mismatch = |expected: String| Mismatch {
+            path: path.to_owned(),
+            expected,
+            actual: brief(value),
+        };
         match (pattern, value) {
             (JsonPattern::Any, _) | (JsonPattern::Null, Value::Null) => Ok(()),
             (JsonPattern::Bool(expected), Value::Bool(actual)) if expected == actual => Ok(()),
-            (JsonPattern::Number(expected), Value::Number(actual)) if equal(expected, actual) => Ok(()),
+            (JsonPattern::Number(expected), Value::Number(actual)) if equal(expected, actual) => {
+                Ok(())
+            }
             (JsonPattern::Text(parts), value) => {
                 let expected = (self.resolve_text)(parts).map_err(mismatch)?;
-                if value.as_str() == Some(&expected) { Ok(()) } else { Err(mismatch(quoted(&expected))) }
+                if value.as_str() == Some(&expected) {
+                    Ok(())
+                } else {
+                    Err(mismatch(quoted(&expected)))
+                }
             }
             (JsonPattern::Array(expected), Value::Array(actual)) => {
                 if expected.len() != actual.len() {
                     return Err(mismatch(format!("an array of {}", expected.len())));
                 }
                 let mut elements = expected.iter().zip(actual).enumerate();
-                elements.try_for_each(|(index, (pattern, value))| self.matches(pattern, value, &format!("{path}[{index}]")))
+                elements.try_for_each(|(index, (pattern, value))| {
+                    self.matches(pattern, value, &format!("{path}[{index}]"))
+                })
             }
             (JsonPattern::Object(expected), Value::Object(actual)) => {
                 for (name, pattern) in expected {
@@ -83,7 +110,11 @@ impl Matcher<'_> {
                     match actual.get(name) {
                         Some(value) => self.matches(pattern, value, &path)?,
                         None => {
-                            return Err(Mismatch { path, expected: describe(pattern), actual: "nothing".to_owned() });
+                            return Err(Mismatch {
+                                path,
+                                expected: describe(pattern),
+                                actual: "nothing".to_owned(),
+                            });
                         }
                     }
                 }
@@ -120,12 +151,22 @@ fn integer(number: &Number) -> Option<i128> {
         return Some(number.into());
     }
     // Every float below 2^100 that is whole is exactly an i128.
-    number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 2f64.powi(100)).map(|number| number as i128)
+    number
+        .as_f64()
+        .filter(|number| number.fract() == 0.0 && number.abs() < 2f64.powi(100))
+        .map(|number| number as i128)
 }
 
 fn member(path: &str, name: &str) -> String {
-    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if plain { format!("{path}.{name}") } else { format!("{path}[{}]", quoted(name)) }
+    let plain = !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if plain {
+        format!("{path}.{name}")
+    } else {
+        format!("{path}[{}]", quoted(name))
+    }
 }
 
 fn text(parts: &[TextPart]) -> String {
@@ -135,7 +176,7 @@ fn text(parts: &[TextPart]) -> String {
             TextPart::Literal(literal) => {
                 let quoted = quoted(literal);
                 out.push_str(&quoted[1..quoted.len() - 1]);
-            },
+            }
             TextPart::Loop(name) | TextPart::Surrounding(name) | TextPart::Var(name) => {
                 out.push_str("\\{");
                 out.push_str(name);

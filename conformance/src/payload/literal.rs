@@ -89,7 +89,9 @@ impl fmt::Display for IpcValue {
             IpcValue::Bool(value) => write!(f, "{value}"),
             IpcValue::Integer(value) => write!(f, "{value}"),
             IpcValue::Float(value) if value.is_nan() => f.write_str("nan"),
-            IpcValue::Float(value) if value.is_infinite() => f.write_str(if *value > 0.0 { "inf" } else { "-inf" }),
+            IpcValue::Float(value) if value.is_infinite() => {
+                f.write_str(if *value > 0.0 { "inf" } else { "-inf" })
+            }
             IpcValue::Float(value) => write!(f, "{value:?}"),
             IpcValue::Text(text) => write!(f, "{text:?}"),
             IpcValue::Bytes(bytes) => {

@@ -34,12 +34,20 @@ pub fn parse(bytes: &[u8]) -> Result<Trace, PayloadError> {
 
 impl Trace {
     /// `place` is the way from the whole trace to this state.
-    fn state(&mut self, bytes: &[u8], place: &mut Vec<String>, depth: usize) -> Result<(), PayloadError> {
+    fn state(
+        &mut self,
+        bytes: &[u8],
+        place: &mut Vec<String>,
+        depth: usize,
+    ) -> Result<(), PayloadError> {
         if depth > MAX_DEPTH {
             return Err(error(place, "merges are nested too deep"));
         }
         if bytes.is_empty() {
-            return Err(error(place, "the state is empty: it does not start with `new`"));
+            return Err(error(
+                place,
+                "the state is empty: it does not start with `new`",
+            ));
         }
         let mut at = 0;
         let mut operation = 0;
@@ -49,7 +57,9 @@ impl Trace {
             match tag {
                 b'N' if operation == 0 => self.states += 1,
                 b'N' => return Err(error(place, "`new` in the middle of a state")),
-                b'U' | b'M' if operation == 0 => return Err(error(place, "the state does not start with `new`")),
+                b'U' | b'M' if operation == 0 => {
+                    return Err(error(place, "the state does not start with `new`"));
+                }
                 b'U' => {
                     self.updates += 1;
                     self.update(argument(bytes, &mut at, place)?, place)?;
@@ -79,7 +89,12 @@ impl Trace {
         Ok(())
     }
 
-    fn merge(&mut self, stream: &[u8], place: &mut Vec<String>, depth: usize) -> Result<(), PayloadError> {
+    fn merge(
+        &mut self,
+        stream: &[u8],
+        place: &mut Vec<String>,
+        depth: usize,
+    ) -> Result<(), PayloadError> {
         let content = content(stream, place)?;
         column(&content, &["binary", "largebinary"], place)?;
         for (index, value) in content.batches.into_iter().flatten().flatten().enumerate() {
@@ -96,14 +111,28 @@ impl Trace {
 }
 
 /// The bytes of an operation: four length bytes, then so many.
-fn argument<'a>(bytes: &'a [u8], at: &mut usize, place: &[String]) -> Result<&'a [u8], PayloadError> {
+fn argument<'a>(
+    bytes: &'a [u8],
+    at: &mut usize,
+    place: &[String],
+) -> Result<&'a [u8], PayloadError> {
     let rest = &bytes[*at..];
-    let (length, rest) =
-        rest.split_first_chunk::<4>().ok_or_else(|| error(place, "the state ends inside of a length"))?;
+    let (length, rest) = rest
+        .split_first_chunk::<4>()
+        .ok_or_else(|| error(place, "the state ends inside of a length"))?;
     let length = u32::from_le_bytes(*length);
-    let argument = usize::try_from(length).ok().and_then(|length| rest.get(..length));
-    let argument = argument
-        .ok_or_else(|| error(place, format!("the argument should have {length} bytes, {} are left", rest.len())))?;
+    let argument = usize::try_from(length)
+        .ok()
+        .and_then(|length| rest.get(..length));
+    let argument = argument.ok_or_else(|| {
+        error(
+            place,
+            format!(
+                "the argument should have {length} bytes, {} are left",
+                rest.len()
+            ),
+        )
+    })?;
     *at += 4 + argument.len();
     Ok(argument)
 }
@@ -113,17 +142,34 @@ fn content(stream: &[u8], place: &[String]) -> Result<IpcContent, PayloadError> 
 }
 
 fn column(content: &IpcContent, types: &[&str], place: &[String]) -> Result<(), PayloadError> {
-    let found: Vec<&str> = content.columns.iter().map(|column| column.ty.as_str()).collect();
+    let found: Vec<&str> = content
+        .columns
+        .iter()
+        .map(|column| column.ty.as_str())
+        .collect();
     match found.as_slice() {
         [one] if types.contains(one) => Ok(()),
         _ => {
             let wanted = types.join(" or ");
-            Err(error(place, format!("the argument has columns [{}], not one of {wanted}", found.join(", "))))
+            Err(error(
+                place,
+                format!(
+                    "the argument has columns [{}], not one of {wanted}",
+                    found.join(", ")
+                ),
+            ))
         }
     }
 }
 
 fn error(place: &[String], reason: impl Into<String>) -> PayloadError {
-    let place = if place.is_empty() { "the whole".to_owned() } else { place.join(", ") };
-    PayloadError::Trace { place, reason: reason.into() }
+    let place = if place.is_empty() {
+        "the whole".to_owned()
+    } else {
+        place.join(", ")
+    };
+    PayloadError::Trace {
+        place,
+        reason: reason.into(),
+    }
 }

@@ -19,6 +19,7 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     time::sleep,
 };
 
@@ -37,10 +38,12 @@ const BACK_OFF: Duration = Duration::from_millis(20);
 pub(super) async fn serve(listener: TcpListener, log: Arc<Log>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let epoch = log.epoch.subscribe();
+            Ok((stream, address)) => {
+                let mut epochs = log.epoch.subscribe();
+                let epoch = *epochs.borrow_and_update();
                 log.open.send_modify(|open| *open += 1);
-                tokio::spawn(connection(stream, epoch, log.clone()));
+                tokio::spawn(connection(stream, epoch, epochs, log.clone()));
+                log.accept(address);
             }
             Err(_) => sleep(BACK_OFF).await,
         }
@@ -48,8 +51,12 @@ pub(super) async fn serve(listener: TcpListener, log: Arc<Log>) {
 }
 
 /// Serves one connection until it ends or the testbed is reset.
-async fn connection(stream: TcpStream, mut epochs: tokio::sync::watch::Receiver<u64>, log: Arc<Log>) {
-    let epoch = *epochs.borrow_and_update();
+async fn connection(
+    stream: TcpStream,
+    epoch: u64,
+    mut epochs: watch::Receiver<u64>,
+    log: Arc<Log>,
+) {
     let service = service_fn(|request| answer(request, epoch, log.clone()));
     let served = http1::Builder::new()
         .keep_alive(false)
@@ -63,16 +70,29 @@ async fn connection(stream: TcpStream, mut epochs: tokio::sync::watch::Receiver<
     log.open.send_modify(|open| *open -= 1);
 }
 
-async fn answer(request: hyper::Request<Incoming>, epoch: u64, log: Arc<Log>) -> Result<Response<Content>, Infallible> {
+async fn answer(
+    request: hyper::Request<Incoming>,
+    epoch: u64,
+    log: Arc<Log>,
+) -> Result<Response<Content>, Infallible> {
     let (parts, body) = request.into_parts();
     let (body, complete) = collect(body).await;
     let headers = parts.headers.iter().map(|(name, value)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         (name.as_str().to_owned(), value)
     });
-    let path = parts.uri.path_and_query().map_or("*", |path| path.as_str()).to_owned();
-    let request =
-        Request { method: parts.method.as_str().to_owned(), path, headers: headers.collect(), body, complete };
+    let path = parts
+        .uri
+        .path_and_query()
+        .map_or("*", |path| path.as_str())
+        .to_owned();
+    let request = Request {
+        method: parts.method.as_str().to_owned(),
+        path,
+        headers: headers.collect(),
+        body,
+        complete,
+    };
     log.record(epoch, request.clone());
     let content_type = parts.headers.get(header::CONTENT_TYPE);
     Ok(respond(&request, content_type).await)
@@ -81,8 +101,12 @@ async fn answer(request: hyper::Request<Incoming>, epoch: u64, log: Arc<Log>) ->
 async fn collect(mut body: Incoming) -> (Vec<u8>, bool) {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return (bytes, false) };
-        let Some(data) = frame.data_ref() else { continue };
+        let Ok(frame) = frame else {
+            return (bytes, false);
+        };
+        let Some(data) = frame.data_ref() else {
+            continue;
+        };
         let room = MAX_BODY - bytes.len();
         bytes.extend_from_slice(&data[..data.len().min(room)]);
         if data.len() > room {
@@ -94,13 +118,20 @@ async fn collect(mut body: Incoming) -> (Vec<u8>, bool) {
 
 async fn respond(request: &Request, content_type: Option<&HeaderValue>) -> Response<Content> {
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-    let (route, rest) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
+    let (route, rest) = path
+        .trim_start_matches('/')
+        .split_once('/')
+        .unwrap_or((path.trim_start_matches('/'), ""));
     match route {
         "echo" => {
             let mut response = Response::new(Content::of(request.body.clone()));
-            response.headers_mut().extend(content_type.map(|value| (header::CONTENT_TYPE, value.clone())));
+            response
+                .headers_mut()
+                .extend(content_type.map(|value| (header::CONTENT_TYPE, value.clone())));
             let method = HeaderValue::from_str(&request.method);
-            response.headers_mut().extend(method.ok().map(|method| (METHOD, method)));
+            response
+                .headers_mut()
+                .extend(method.ok().map(|method| (METHOD, method)));
             response
         }
         "status" => {
@@ -110,7 +141,11 @@ async fn respond(request: &Request, content_type: Option<&HeaderValue>) -> Respo
                 None => status_only(StatusCode::NOT_FOUND),
             }
         }
-        "bytes" => match rest.parse::<u64>().ok().filter(|length| *length <= MAX_BYTES) {
+        "bytes" => match rest
+            .parse::<u64>()
+            .ok()
+            .filter(|length| *length <= MAX_BYTES)
+        {
             Some(left) => Response::new(Content::Same { left }),
             None => status_only(StatusCode::NOT_FOUND),
         },
@@ -123,7 +158,10 @@ async fn respond(request: &Request, content_type: Option<&HeaderValue>) -> Respo
         },
         "hang" => std::future::pending().await,
         "redirect" => {
-            let to = query.split('&').find_map(|pair| pair.strip_prefix("to=")).map(percent_decoded);
+            let to = query
+                .split('&')
+                .find_map(|pair| pair.strip_prefix("to="))
+                .map(percent_decoded);
             match to.and_then(|to| HeaderValue::from_bytes(&to).ok()) {
                 Some(to) => {
                     let mut response = status_only(StatusCode::FOUND);
@@ -135,7 +173,10 @@ async fn respond(request: &Request, content_type: Option<&HeaderValue>) -> Respo
         }
         "text" => {
             let mut response = Response::new(Content::of(percent_decoded(rest)));
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+            response.headers_mut().insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("text/plain; charset=utf-8"),
+            );
             response
         }
         _ => status_only(StatusCode::NOT_FOUND),
@@ -156,8 +197,13 @@ fn percent_decoded(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
-        let escape = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match escape.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| first == b'%') {
+        let escape = after
+            .get(..2)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        match escape
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            .filter(|_| first == b'%')
+        {
             Some(byte) => {
                 out.push(byte);
                 rest = &after[2..];
@@ -197,7 +243,8 @@ impl Body for Content {
             Content::Whole(bytes) => bytes.take(),
             Content::Same { left: 0 } => None,
             Content::Same { left } => {
-                let length = usize::try_from(*left).map_or(CHUNK.len(), |left| left.min(CHUNK.len()));
+                let length =
+                    usize::try_from(*left).map_or(CHUNK.len(), |left| left.min(CHUNK.len()));
                 *left = left.saturating_sub(length as u64);
                 Some(Bytes::from_static(&CHUNK[..length]))
             }

@@ -5,8 +5,8 @@ mod http;
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::Duration,
 };
@@ -21,6 +21,9 @@ use tokio::{
 
 /// How long the end waits for connections that are being closed.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// How long a reset waits for the server, which answers within microseconds.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A request as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,10 +76,14 @@ pub struct Testbed {
 impl Testbed {
     /// Starts the server on a free port, in a thread of its own.
     pub fn start() -> Result<Self, TestbedError> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(TestbedError::Bind)?;
+        let listener =
+            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(TestbedError::Bind)?;
         listener.set_nonblocking(true).map_err(TestbedError::Bind)?;
         let address = listener.local_addr().map_err(TestbedError::Bind)?;
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(TestbedError::Start)?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(TestbedError::Start)?;
         let listener = {
             let _guard = runtime.enter();
             TcpListener::from_std(listener).map_err(TestbedError::Bind)?
@@ -97,8 +104,16 @@ impl Testbed {
                 });
             }
         };
-        let thread = std::thread::Builder::new().name("testbed".to_owned()).spawn(serve).map_err(TestbedError::Start)?;
-        Ok(Self { address, log, stop: Some(stop), thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("testbed".to_owned())
+            .spawn(serve)
+            .map_err(TestbedError::Start)?;
+        Ok(Self {
+            address,
+            log,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 
     /// `http://127.0.0.1:PORT`
@@ -113,6 +128,12 @@ impl Testbed {
 
     /// Forgets all requests and closes all connections: nothing of an earlier case can be recorded from now on.
     pub fn reset(&self) {
+        // Connections are accepted in order: when this one is, so are all that an earlier case has made.
+        if let Ok(last) = TcpStream::connect_timeout(&self.address, PATIENCE)
+            && let Ok(address) = last.local_addr()
+        {
+            self.log.wait_for(address);
+        }
         self.log.reset();
     }
 }
@@ -134,6 +155,10 @@ impl Drop for Testbed {
 #[derive(Debug)]
 struct Log {
     requests: Mutex<Vec<Request>>,
+    /// The other ends of the connections that were accepted.
+    accepted: Mutex<Vec<SocketAddr>>,
+    /// Told when there is one more.
+    more: Condvar,
     /// Counts resets; a connection lives in one epoch.
     epoch: watch::Sender<u64>,
     /// Open connections.
@@ -142,13 +167,34 @@ struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { requests: Mutex::default(), epoch: watch::Sender::new(0), open: watch::Sender::new(0) }
+        Self {
+            requests: Mutex::default(),
+            accepted: Mutex::default(),
+            more: Condvar::new(),
+            epoch: watch::Sender::new(0),
+            open: watch::Sender::new(0),
+        }
     }
 }
 
 impl Log {
     fn lock(&self) -> MutexGuard<'_, Vec<Request>> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn accept(&self, address: SocketAddr) {
+        self.accepted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(address);
+        self.more.notify_all();
+    }
+
+    fn wait_for(&self, address: SocketAddr) {
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = |accepted: &mut Vec<SocketAddr>| !accepted.contains(&address);
+        // A server that is that late is reset all the same.
+        let _ = self.more.wait_timeout_while(accepted, PATIENCE, missing);
     }
 
     /// Records a request, unless its connection is of an earlier epoch.
@@ -163,6 +209,10 @@ impl Log {
         let mut requests = self.lock();
         self.epoch.send_modify(|epoch| *epoch += 1);
         requests.clear();
+        self.accepted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     /// Ends when no connection is open.

@@ -10,9 +10,10 @@ use std::{
 use arrow::{
     array::{Array, ArrayRef, AsArray, OffsetSizeTrait, RecordBatch},
     datatypes::{
-        ArrowPrimitiveType, DataType, Date32Type, Date64Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-        Int64Type, Schema, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-        TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+        ArrowPrimitiveType, DataType, Date32Type, Date64Type, Float32Type, Float64Type, Int8Type,
+        Int16Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
+        TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type,
+        UInt16Type, UInt32Type, UInt64Type,
     },
     ipc::{Endianness, MessageHeader, MetadataVersion, reader::StreamReader},
 };
@@ -51,10 +52,17 @@ pub struct IpcContent {
 /// counts true. Never panics; memory is bounded by the length of `bytes`, [`MAX_VALUES`] and [`MAX_BYTES`].
 pub fn decode(bytes: &[u8]) -> Result<IpcContent, PayloadError> {
     let stream = read(bytes)?;
-    let mut budget = Budget { values: MAX_VALUES, bytes: MAX_BYTES };
+    let mut budget = Budget {
+        values: MAX_VALUES,
+        bytes: MAX_BYTES,
+    };
     let mut columns = Vec::new();
     for field in stream.schema.fields() {
-        let mut metadata: Vec<_> = field.metadata().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut metadata: Vec<_> = field
+            .metadata()
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
         metadata.sort();
         columns.push(IpcField {
             name: field.name().clone(),
@@ -64,8 +72,18 @@ pub fn decode(bytes: &[u8]) -> Result<IpcContent, PayloadError> {
         });
     }
     let batches = guarded(|| {
-        let unfold = |batch: &RecordBatch| batch.columns().iter().map(|column| budget.column(column)).collect();
-        stream.batches.iter().map(unfold).collect::<Result<Vec<Vec<_>>, _>>()
+        let unfold = |batch: &RecordBatch| {
+            batch
+                .columns()
+                .iter()
+                .map(|column| budget.column(column))
+                .collect()
+        };
+        stream
+            .batches
+            .iter()
+            .map(unfold)
+            .collect::<Result<Vec<Vec<_>>, _>>()
     })?;
     Ok(IpcContent {
         columns,
@@ -97,20 +115,29 @@ pub(super) fn read(bytes: &[u8]) -> Result<Stream, PayloadError> {
     let mut reader = guarded(|| StreamReader::try_new(Cursor::new(input), None).map_err(arrow))?;
     let schema = reader.schema();
     let nodes = layout::nodes(&schema);
-    for frame in rest.iter().filter(|frame| frame.kind == MessageHeader::RecordBatch) {
+    for frame in rest
+        .iter()
+        .filter(|frame| frame.kind == MessageHeader::RecordBatch)
+    {
         check_columns(bytes, frame, &schema, nodes.as_deref())?;
     }
     let mut batches = Vec::new();
     while let Some(batch) = guarded(|| reader.next().transpose().map_err(arrow))? {
         batches.push(batch);
     }
-    Ok(Stream { frames, schema, batches })
+    Ok(Stream {
+        frames,
+        schema,
+        batches,
+    })
 }
 
 fn check_schema(bytes: &[u8], frame: &Frame) -> Result<(), PayloadError> {
     let at = frame.metadata.start;
     let message = frame.message(bytes)?;
-    let schema = message.header_as_schema().ok_or_else(|| malformed(at, "the first message is no schema"))?;
+    let schema = message
+        .header_as_schema()
+        .ok_or_else(|| malformed(at, "the first message is no schema"))?;
     if schema.endianness() != Endianness::Little {
         return Err(malformed(at, "the schema says that buffers are big-endian"));
     }
@@ -120,28 +147,45 @@ fn check_schema(bytes: &[u8], frame: &Frame) -> Result<(), PayloadError> {
 fn check_version(at: usize, version: MetadataVersion) -> Result<(), PayloadError> {
     match version {
         MetadataVersion::V4 | MetadataVersion::V5 => Ok(()),
-        MetadataVersion(other) => Err(malformed(at, format!("the metadata version is V{}", i32::from(other) + 1))),
+        MetadataVersion(other) => Err(malformed(
+            at,
+            format!("the metadata version is V{}", i32::from(other) + 1),
+        )),
     }
 }
 
 fn check_batch(bytes: &[u8], frame: &Frame) -> Result<(), PayloadError> {
     let at = frame.metadata.start;
     check_version(at, frame.message(bytes)?.version())?;
-    if !matches!(frame.kind, MessageHeader::RecordBatch | MessageHeader::DictionaryBatch) {
+    if !matches!(
+        frame.kind,
+        MessageHeader::RecordBatch | MessageHeader::DictionaryBatch
+    ) {
         let kind = frame.kind.variant_name().unwrap_or("of no known kind");
-        return Err(malformed(at, format!("this message is {kind}, not a batch")));
+        return Err(malformed(
+            at,
+            format!("this message is {kind}, not a batch"),
+        ));
     }
-    let batch = frame.batch(bytes)?.ok_or_else(|| malformed(at, "the batch is missing"))?;
+    let batch = frame
+        .batch(bytes)?
+        .ok_or_else(|| malformed(at, "the batch is missing"))?;
     if batch.compression().is_some() {
         return Err(malformed(at, "the body is compressed"));
     }
     if batch.length() < 0 {
-        return Err(malformed(at, format!("the batch has {} rows", batch.length())));
+        return Err(malformed(
+            at,
+            format!("the batch has {} rows", batch.length()),
+        ));
     }
     for (index, node) in batch.nodes().iter().flatten().enumerate() {
         if node.length() < 0 || node.null_count() < 0 || node.null_count() > node.length() {
             let (rows, nulls) = (node.length(), node.null_count());
-            return Err(malformed(at, format!("node {index} has {rows} rows and {nulls} nulls")));
+            return Err(malformed(
+                at,
+                format!("node {index} has {rows} rows and {nulls} nulls"),
+            ));
         }
     }
     for index in 0..batch.buffers().map_or(0, |buffers| buffers.len()) {
@@ -151,35 +195,65 @@ fn check_batch(bytes: &[u8], frame: &Frame) -> Result<(), PayloadError> {
 }
 
 /// What the schema adds: every column has the batch's rows, and null counts are what the bitmaps say.
-fn check_columns(bytes: &[u8], frame: &Frame, schema: &Schema, layout: Option<&[Node]>) -> Result<(), PayloadError> {
+fn check_columns(
+    bytes: &[u8],
+    frame: &Frame,
+    schema: &Schema,
+    layout: Option<&[Node]>,
+) -> Result<(), PayloadError> {
     let at = frame.metadata.start;
-    let Some(batch) = frame.batch(bytes)? else { return Ok(()) };
+    let Some(batch) = frame.batch(bytes)? else {
+        return Ok(());
+    };
     let rows = batch.length();
     if !schema.fields().is_empty() && usize::try_from(rows).map_or(true, |rows| rows > MAX_VALUES) {
-        return Err(PayloadError::TooLarge { limit: MAX_VALUES, what: "values" });
+        return Err(PayloadError::TooLarge {
+            limit: MAX_VALUES,
+            what: "values",
+        });
     }
     let Some(layout) = layout else { return Ok(()) };
     let nodes = batch.nodes().map_or(0, |nodes| nodes.len());
     if nodes != layout.len() {
-        return Err(malformed(at, format!("the batch has {nodes} nodes, its schema asks for {}", layout.len())));
+        return Err(malformed(
+            at,
+            format!(
+                "the batch has {nodes} nodes, its schema asks for {}",
+                layout.len()
+            ),
+        ));
     }
     for (node, place) in batch.nodes().iter().flatten().zip(layout) {
         if place.depth == 0 && node.length() != rows {
             let found = node.length();
-            return Err(malformed(at, format!("node {} has {found} rows, its batch {rows}", place.index)));
+            return Err(malformed(
+                at,
+                format!("node {} has {found} rows, its batch {rows}", place.index),
+            ));
         }
-        let Some(validity) = place.validity else { continue };
+        let Some(validity) = place.validity else {
+            continue;
+        };
         let bitmap = buffer(bytes, frame, validity)?;
         if bitmap.is_empty() && node.null_count() == 0 {
             continue;
         }
         let length = usize::try_from(node.length()).unwrap_or(usize::MAX);
         let Some(valid) = ones(bitmap, length) else {
-            return Err(malformed(at, format!("node {} has {length} rows, its bitmap is shorter", place.index)));
+            return Err(malformed(
+                at,
+                format!(
+                    "node {} has {length} rows, its bitmap is shorter",
+                    place.index
+                ),
+            ));
         };
         let (said, found) = (node.null_count(), length - valid);
         if usize::try_from(said) != Ok(found) {
-            return Err(malformed(at, format!("node {} says {said} nulls, its bitmap {found}", place.index)));
+            return Err(malformed(
+                at,
+                format!("node {} says {said} nulls, its bitmap {found}", place.index),
+            ));
         }
     }
     Ok(())
@@ -187,9 +261,16 @@ fn check_columns(bytes: &[u8], frame: &Frame, schema: &Schema, layout: Option<&[
 
 /// A buffer's bytes, if it lies inside of the body.
 fn buffer<'a>(bytes: &'a [u8], frame: &Frame, index: usize) -> Result<&'a [u8], PayloadError> {
-    let outside = || malformed(frame.metadata.start, format!("buffer {index} lies outside of the body"));
+    let outside = || {
+        malformed(
+            frame.metadata.start,
+            format!("buffer {index} lies outside of the body"),
+        )
+    };
     let batch = frame.batch(bytes)?;
-    let buffers = batch.and_then(|batch| batch.buffers()).filter(|buffers| index < buffers.len());
+    let buffers = batch
+        .and_then(|batch| batch.buffers())
+        .filter(|buffers| index < buffers.len());
     let buffer = buffers.ok_or_else(outside)?.get(index);
     let body = &bytes[frame.body.clone()];
     let start = usize::try_from(buffer.offset()).map_err(|_| outside())?;
@@ -206,7 +287,9 @@ fn ones(bitmap: &[u8], length: usize) -> Option<usize> {
         0 => 0,
         rest => (bitmap.get(whole)? & ((1 << rest) - 1)).count_ones(),
     };
-    full.chain([last]).map(|ones| usize::try_from(ones).ok()).sum()
+    full.chain([last])
+        .map(|ones| usize::try_from(ones).ok())
+        .sum()
 }
 
 /// What may still be unfolded.
@@ -218,7 +301,10 @@ struct Budget {
 impl Budget {
     fn column(&mut self, array: &ArrayRef) -> Result<Vec<IpcValue>, PayloadError> {
         let left = self.values.checked_sub(array.len());
-        self.values = left.ok_or(PayloadError::TooLarge { limit: MAX_VALUES, what: "values" })?;
+        self.values = left.ok_or(PayloadError::TooLarge {
+            limit: MAX_VALUES,
+            what: "values",
+        })?;
         let ty = array.data_type();
         match ty {
             DataType::Null => Ok(vec![IpcValue::Null; array.len()]),
@@ -237,36 +323,62 @@ impl Budget {
             DataType::Date32 => integers::<Date32Type>(array),
             DataType::Date64 => integers::<Date64Type>(array),
             DataType::Timestamp(TimeUnit::Second, _) => integers::<TimestampSecondType>(array),
-            DataType::Timestamp(TimeUnit::Millisecond, _) => integers::<TimestampMillisecondType>(array),
-            DataType::Timestamp(TimeUnit::Microsecond, _) => integers::<TimestampMicrosecondType>(array),
-            DataType::Timestamp(TimeUnit::Nanosecond, _) => integers::<TimestampNanosecondType>(array),
+            DataType::Timestamp(TimeUnit::Millisecond, _) => {
+                integers::<TimestampMillisecondType>(array)
+            }
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                integers::<TimestampMicrosecondType>(array)
+            }
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+                integers::<TimestampNanosecondType>(array)
+            }
             DataType::Float32 => {
                 let values = array.as_primitive::<Float32Type>();
-                each(array, |row| Ok(IpcValue::Float(f64::from(values.value(row)))))
+                each(array, |row| {
+                    Ok(IpcValue::Float(f64::from(values.value(row))))
+                })
             }
             DataType::Float64 => {
                 let values = array.as_primitive::<Float64Type>();
                 each(array, |row| Ok(IpcValue::Float(values.value(row))))
             }
             DataType::Utf8 => each(array, |row| self.text(array.as_string::<i32>().value(row))),
-            DataType::LargeUtf8 => each(array, |row| self.text(array.as_string::<i64>().value(row))),
-            DataType::Utf8View => each(array, |row| self.text(array.as_string_view().value(row))),
-            DataType::Binary => each(array, |row| self.binary(array.as_binary::<i32>().value(row))),
-            DataType::LargeBinary => each(array, |row| self.binary(array.as_binary::<i64>().value(row))),
-            DataType::BinaryView => each(array, |row| self.binary(array.as_binary_view().value(row))),
-            DataType::FixedSizeBinary(_) => {
-                each(array, |row| self.binary(array.as_fixed_size_binary().value(row)))
+            DataType::LargeUtf8 => {
+                each(array, |row| self.text(array.as_string::<i64>().value(row)))
             }
+            DataType::Utf8View => each(array, |row| self.text(array.as_string_view().value(row))),
+            DataType::Binary => each(array, |row| {
+                self.binary(array.as_binary::<i32>().value(row))
+            }),
+            DataType::LargeBinary => each(array, |row| {
+                self.binary(array.as_binary::<i64>().value(row))
+            }),
+            DataType::BinaryView => {
+                each(array, |row| self.binary(array.as_binary_view().value(row)))
+            }
+            DataType::FixedSizeBinary(_) => each(array, |row| {
+                self.binary(array.as_fixed_size_binary().value(row))
+            }),
             DataType::List(_) => self.lists::<i32>(array),
             DataType::LargeList(_) => self.lists::<i64>(array),
             DataType::FixedSizeList(..) => {
                 let lists = array.as_fixed_size_list();
-                each(array, |row| self.column(&lists.value(row)).map(IpcValue::List))
+                each(array, |row| {
+                    self.column(&lists.value(row)).map(IpcValue::List)
+                })
             }
             DataType::Struct(_) => {
-                let columns = array.as_struct().columns().iter().map(|column| self.column(column));
+                let columns = array
+                    .as_struct()
+                    .columns()
+                    .iter()
+                    .map(|column| self.column(column));
                 let columns = columns.collect::<Result<Vec<_>, _>>()?;
-                each(array, |row| Ok(IpcValue::List(columns.iter().map(|column| column[row].clone()).collect())))
+                each(array, |row| {
+                    Ok(IpcValue::List(
+                        columns.iter().map(|column| column[row].clone()).collect(),
+                    ))
+                })
             }
             DataType::Dictionary(..) => {
                 let dictionary = array.as_any_dictionary();
@@ -275,7 +387,9 @@ impl Budget {
                 let value = |key: IpcValue| match key {
                     IpcValue::Integer(key) => {
                         let value = usize::try_from(key).ok().and_then(|key| values.get(key));
-                        let value = value.ok_or_else(|| PayloadError::Arrow(format!("there is no dictionary value {key}")))?;
+                        let value = value.ok_or_else(|| {
+                            PayloadError::Arrow(format!("there is no dictionary value {key}"))
+                        })?;
                         self.again(value)?;
                         Ok(value.clone())
                     }
@@ -287,9 +401,14 @@ impl Budget {
         }
     }
 
-    fn lists<O: OffsetSizeTrait>(&mut self, array: &ArrayRef) -> Result<Vec<IpcValue>, PayloadError> {
+    fn lists<O: OffsetSizeTrait>(
+        &mut self,
+        array: &ArrayRef,
+    ) -> Result<Vec<IpcValue>, PayloadError> {
         let lists = array.as_list::<O>();
-        each(array, |row| self.column(&lists.value(row)).map(IpcValue::List))
+        each(array, |row| {
+            self.column(&lists.value(row)).map(IpcValue::List)
+        })
     }
 
     fn text(&mut self, text: &str) -> Result<IpcValue, PayloadError> {
@@ -309,7 +428,10 @@ impl Budget {
             IpcValue::Bytes(bytes) => self.take_bytes(bytes.len()),
             IpcValue::List(values) => {
                 let left = self.values.checked_sub(values.len());
-                self.values = left.ok_or(PayloadError::TooLarge { limit: MAX_VALUES, what: "values" })?;
+                self.values = left.ok_or(PayloadError::TooLarge {
+                    limit: MAX_VALUES,
+                    what: "values",
+                })?;
                 values.iter().try_for_each(|value| self.again(value))
             }
             _ => Ok(()),
@@ -318,7 +440,10 @@ impl Budget {
 
     fn take_bytes(&mut self, length: usize) -> Result<(), PayloadError> {
         let left = self.bytes.checked_sub(length);
-        self.bytes = left.ok_or(PayloadError::TooLarge { limit: MAX_BYTES, what: "bytes" })?;
+        self.bytes = left.ok_or(PayloadError::TooLarge {
+            limit: MAX_BYTES,
+            what: "bytes",
+        })?;
         Ok(())
     }
 }
@@ -331,7 +456,9 @@ where
     let values = array.as_primitive::<T>();
     each(array, |row| {
         let value = values.value(row);
-        Ok(value.try_into().map_or_else(|_| IpcValue::Text(value.to_string()), IpcValue::Integer))
+        Ok(value
+            .try_into()
+            .map_or_else(|_| IpcValue::Text(value.to_string()), IpcValue::Integer))
     })
 }
 
@@ -339,13 +466,20 @@ fn each(
     array: &ArrayRef,
     mut value: impl FnMut(usize) -> Result<IpcValue, PayloadError>,
 ) -> Result<Vec<IpcValue>, PayloadError> {
-    let one = |row| if array.is_null(row) { Ok(IpcValue::Null) } else { value(row) };
+    let one = |row| {
+        if array.is_null(row) {
+            Ok(IpcValue::Null)
+        } else {
+            value(row)
+        }
+    };
     (0..array.len()).map(one).collect()
 }
 
 /// Makes an error of a panic in Arrow.
 fn guarded<T>(work: impl FnOnce() -> Result<T, PayloadError>) -> Result<T, PayloadError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(PayloadError::Arrow("it panicked".to_owned())))
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(PayloadError::Arrow("it panicked".to_owned())))
 }
 
 fn arrow(error: arrow::error::ArrowError) -> PayloadError {

@@ -46,25 +46,41 @@ impl Frames {
         let mut frames = Vec::new();
         let mut at = 0;
         while at < bytes.len() {
-            let prefix = bytes.get(at..at + PREFIX).ok_or_else(|| malformed(at, "it is cut inside a message prefix"))?;
+            let prefix = bytes
+                .get(at..at + PREFIX)
+                .ok_or_else(|| malformed(at, "it is cut inside a message prefix"))?;
             let (marker, length) = prefix.split_at(CONTINUATION.len());
             if marker != CONTINUATION {
-                return Err(malformed(at, "a continuation marker (ff ff ff ff) should stand here"));
+                return Err(malformed(
+                    at,
+                    "a continuation marker (ff ff ff ff) should stand here",
+                ));
             }
             let length = i32_at(length, 0).unwrap_or_default();
             if length == 0 {
-                return Ok(Frames { frames, eos: Some(at), end: at + PREFIX });
+                return Ok(Frames {
+                    frames,
+                    eos: Some(at),
+                    end: at + PREFIX,
+                });
             }
             let frame = frame(bytes, at + PREFIX, length)?;
             at = frame.body.end;
             frames.push(frame);
         }
-        Ok(Frames { frames, eos: None, end: at })
+        Ok(Frames {
+            frames,
+            eos: None,
+            end: at,
+        })
     }
 
     /// The last record batch.
     pub(super) fn last_batch(&self) -> Option<&Frame> {
-        self.frames.iter().rev().find(|frame| frame.kind == MessageHeader::RecordBatch)
+        self.frames
+            .iter()
+            .rev()
+            .find(|frame| frame.kind == MessageHeader::RecordBatch)
     }
 }
 
@@ -72,12 +88,22 @@ impl Frame {
     /// The verified message.
     pub(super) fn message<'a>(&self, bytes: &'a [u8]) -> Result<Message<'a>, PayloadError> {
         let start = self.metadata.start;
-        let metadata = bytes.get(self.metadata.clone()).ok_or_else(|| malformed(start, "it is cut inside a message"))?;
-        root_as_message(metadata).map_err(|error| malformed(start, format!("the message's flatbuffer is invalid: {error}")))
+        let metadata = bytes
+            .get(self.metadata.clone())
+            .ok_or_else(|| malformed(start, "it is cut inside a message"))?;
+        root_as_message(metadata).map_err(|error| {
+            malformed(
+                start,
+                format!("the message's flatbuffer is invalid: {error}"),
+            )
+        })
     }
 
     /// The record batch inside a record batch or dictionary batch.
-    pub(super) fn batch<'a>(&self, bytes: &'a [u8]) -> Result<Option<RecordBatch<'a>>, PayloadError> {
+    pub(super) fn batch<'a>(
+        &self,
+        bytes: &'a [u8],
+    ) -> Result<Option<RecordBatch<'a>>, PayloadError> {
         let message = self.message(bytes)?;
         Ok(match message.header_as_dictionary_batch() {
             Some(dictionary) => dictionary.data(),
@@ -89,18 +115,30 @@ impl Frame {
 fn frame(bytes: &[u8], start: usize, length: i32) -> Result<Frame, PayloadError> {
     let prefix = start - CONTINUATION.len();
     let left = bytes.len() - start;
-    let length = usize::try_from(length).map_err(|_| malformed(prefix, format!("the metadata length is {length}")))?;
+    let length = usize::try_from(length)
+        .map_err(|_| malformed(prefix, format!("the metadata length is {length}")))?;
     if length > left {
-        return Err(malformed(prefix, format!("the metadata should have {length} bytes, {left} are left")));
+        return Err(malformed(
+            prefix,
+            format!("the metadata should have {length} bytes, {left} are left"),
+        ));
     }
     let end = start + length;
-    let mut frame = Frame { metadata: start..end, body: end..end, kind: MessageHeader::NONE };
+    let mut frame = Frame {
+        metadata: start..end,
+        body: end..end,
+        kind: MessageHeader::NONE,
+    };
     let message = frame.message(bytes)?;
     let body = message.bodyLength();
     let left = bytes.len() - end;
-    let body = usize::try_from(body).map_err(|_| malformed(start, format!("the body length is {body}")))?;
+    let body = usize::try_from(body)
+        .map_err(|_| malformed(start, format!("the body length is {body}")))?;
     if body > left {
-        return Err(malformed(start, format!("the body should have {body} bytes, {left} are left")));
+        return Err(malformed(
+            start,
+            format!("the body should have {body} bytes, {left} are left"),
+        ));
     }
     frame.kind = message.header_type();
     frame.body = end..end + body;
@@ -117,7 +155,10 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     /// The root table of a message.
     pub(super) fn root(bytes: &'a [u8]) -> Option<Self> {
-        Some(Self { bytes, at: forward(bytes, 0)? })
+        Some(Self {
+            bytes,
+            at: forward(bytes, 0)?,
+        })
     }
 
     /// Where the field of a slot (0 for the first) lies, if the table has it.
@@ -141,7 +182,10 @@ impl<'a> Table<'a> {
 
     /// The table that the offset in a slot points at.
     pub(super) fn table(self, slot: usize) -> Option<Self> {
-        Some(Self { bytes: self.bytes, at: self.target(slot)? })
+        Some(Self {
+            bytes: self.bytes,
+            at: self.target(slot)?,
+        })
     }
 }
 
@@ -168,5 +212,8 @@ pub(super) fn i64_at(bytes: &[u8], at: usize) -> Option<i64> {
 
 /// An error at a byte of the stream.
 pub(super) fn malformed(offset: usize, reason: impl Into<String>) -> PayloadError {
-    PayloadError::Malformed { offset, reason: reason.into() }
+    PayloadError::Malformed {
+        offset,
+        reason: reason.into(),
+    }
 }

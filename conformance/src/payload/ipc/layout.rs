@@ -21,8 +21,14 @@ pub(super) struct Node {
 /// The nodes of a schema; `None` where it has a type whose buffers cannot be told from the schema alone (views, unions,
 /// run-end encoding).
 pub(super) fn nodes(schema: &Schema) -> Option<Vec<Node>> {
-    let mut walk = Walk { nodes: Vec::new(), buffers: 0 };
-    schema.fields().iter().try_for_each(|field| walk.field(field.data_type(), 0))?;
+    let mut walk = Walk {
+        nodes: Vec::new(),
+        buffers: 0,
+    };
+    schema
+        .fields()
+        .iter()
+        .try_for_each(|field| walk.field(field.data_type(), 0))?;
     Some(walk.nodes)
 }
 
@@ -39,7 +45,13 @@ impl Walk {
 
     fn field(&mut self, ty: &DataType, depth: usize) -> Option<()> {
         let index = self.nodes.len();
-        let mut node = Node { index, depth, validity: None, offsets: None, data: None };
+        let mut node = Node {
+            index,
+            depth,
+            validity: None,
+            offsets: None,
+            data: None,
+        };
         if *ty != DataType::Null {
             node.validity = Some(self.buffer());
         }
@@ -75,6 +87,8 @@ impl Walk {
             }
         };
         self.nodes.push(node);
-        children.into_iter().try_for_each(|child| self.field(child, depth + 1))
+        children
+            .into_iter()
+            .try_for_each(|child| self.field(child, depth + 1))
     }
 }

@@ -30,16 +30,33 @@ const BIG: i16 = 1;
 /// A byte that no UTF-8 text has.
 const NOT_UTF8: u8 = 0xff;
 /// How the fields of a table are stored, by slot.
-const MESSAGE: &[Slot] = &[Slot::Scalar(2), Slot::Scalar(1), Slot::Offset, Slot::Scalar(8), Slot::Offset];
+const MESSAGE: &[Slot] = &[
+    Slot::Scalar(2),
+    Slot::Scalar(1),
+    Slot::Offset,
+    Slot::Scalar(8),
+    Slot::Offset,
+];
 const SCHEMA: &[Slot] = &[Slot::Scalar(2), Slot::Offset, Slot::Offset, Slot::Offset];
-const BATCH: &[Slot] = &[Slot::Scalar(8), Slot::Offset, Slot::Offset, Slot::Offset, Slot::Offset];
+const BATCH: &[Slot] = &[
+    Slot::Scalar(8),
+    Slot::Offset,
+    Slot::Offset,
+    Slot::Offset,
+    Slot::Offset,
+];
 
 /// The stream with the fault in it.
 pub fn spoil(mut bytes: Vec<u8>, fault: &Spoil) -> Result<Vec<u8>, PayloadError> {
-    spoiled(&mut bytes, fault).map(|()| bytes).map_err(|error| match error {
-        Refusal::Inapplicable(reason) => PayloadError::Spoil { fault: fault.to_string(), reason },
-        Refusal::Payload(error) => error,
-    })
+    spoiled(&mut bytes, fault)
+        .map(|()| bytes)
+        .map_err(|error| match error {
+            Refusal::Inapplicable(reason) => PayloadError::Spoil {
+                fault: fault.to_string(),
+                reason,
+            },
+            Refusal::Payload(error) => error,
+        })
 }
 
 /// Why a fault was not put in.
@@ -62,7 +79,9 @@ fn refuse(reason: impl Into<String>) -> Refusal {
 
 fn spoiled(bytes: &mut Vec<u8>, fault: &Spoil) -> Done {
     match fault {
-        Spoil::Cut(size) if *size > bytes.len() => return Err(refuse(format!("there are {} bytes", bytes.len()))),
+        Spoil::Cut(size) if *size > bytes.len() => {
+            return Err(refuse(format!("there are {} bytes", bytes.len())));
+        }
         Spoil::Cut(size) => bytes.truncate(*size),
         Spoil::DropLast(size) => {
             let left = bytes.len().checked_sub(*size);
@@ -71,13 +90,17 @@ fn spoiled(bytes: &mut Vec<u8>, fault: &Spoil) -> Done {
         Spoil::Append(more) => bytes.extend_from_slice(more),
         Spoil::Flip(bit) => {
             let length = bytes.len();
-            let byte = bytes.get_mut(bit / 8).ok_or_else(|| refuse(format!("there are {length} bytes")))?;
+            let byte = bytes
+                .get_mut(bit / 8)
+                .ok_or_else(|| refuse(format!("there are {length} bytes")))?;
             *byte ^= 1 << (bit % 8);
         }
         Spoil::Twice => bytes.extend_from_within(..),
         Spoil::NoEos => {
             let frames = Frames::read(bytes)?;
-            let eos = frames.eos.ok_or_else(|| refuse("the stream has no end-of-stream marker"))?;
+            let eos = frames
+                .eos
+                .ok_or_else(|| refuse("the stream has no end-of-stream marker"))?;
             bytes.drain(eos..frames.end);
         }
         Spoil::FileFormat => *bytes = file(bytes)?,
@@ -87,23 +110,50 @@ fn spoiled(bytes: &mut Vec<u8>, fault: &Spoil) -> Done {
         }
         Spoil::BodyLength(length) => {
             let frame = last_batch(bytes)?;
-            set(bytes, &frame, None, slot::MESSAGE_BODY_LENGTH, &length.to_le_bytes())?;
+            set(
+                bytes,
+                &frame,
+                None,
+                slot::MESSAGE_BODY_LENGTH,
+                &length.to_le_bytes(),
+            )?;
         }
         Spoil::RowCount(rows) => {
             let frame = last_batch(bytes)?;
-            set(bytes, &frame, Some(BATCH), slot::BATCH_LENGTH, &rows.to_le_bytes())?;
+            set(
+                bytes,
+                &frame,
+                Some(BATCH),
+                slot::BATCH_LENGTH,
+                &rows.to_le_bytes(),
+            )?;
         }
         Spoil::MetadataV4 => {
             // From the back: a table that grows moves only what follows it.
             for frame in Frames::read(bytes)?.frames.iter().rev() {
-                set(bytes, frame, None, slot::MESSAGE_VERSION, &VERSION_4.to_le_bytes())?;
+                set(
+                    bytes,
+                    frame,
+                    None,
+                    slot::MESSAGE_VERSION,
+                    &VERSION_4.to_le_bytes(),
+                )?;
             }
         }
         Spoil::BigEndian => {
             let frames = Frames::read(bytes)?;
-            let schema = frames.frames.iter().find(|frame| frame.kind == MessageHeader::Schema);
+            let schema = frames
+                .frames
+                .iter()
+                .find(|frame| frame.kind == MessageHeader::Schema);
             let schema = schema.ok_or_else(|| refuse("the stream has no schema"))?;
-            set(bytes, schema, Some(SCHEMA), slot::SCHEMA_ENDIANNESS, &BIG.to_le_bytes())?;
+            set(
+                bytes,
+                schema,
+                Some(SCHEMA),
+                slot::SCHEMA_ENDIANNESS,
+                &BIG.to_le_bytes(),
+            )?;
         }
         Spoil::NullCount(count) => null_count(bytes, *count)?,
         Spoil::Offsets => offsets(bytes)?,
@@ -113,7 +163,10 @@ fn spoiled(bytes: &mut Vec<u8>, fault: &Spoil) -> Done {
 }
 
 fn last_batch(bytes: &[u8]) -> Result<Frame, Refusal> {
-    Frames::read(bytes)?.last_batch().cloned().ok_or_else(|| refuse("the stream has no record batch"))
+    Frames::read(bytes)?
+        .last_batch()
+        .cloned()
+        .ok_or_else(|| refuse("the stream has no record batch"))
 }
 
 fn file(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
@@ -130,32 +183,48 @@ fn null_count(bytes: &mut [u8], count: i64) -> Done {
     let frame = last_batch(bytes)?;
     let metadata = &bytes[frame.metadata.clone()];
     let nodes = Table::root(metadata)
-        .and_then(|message| message.table(slot::MESSAGE_HEADER)?.target(slot::BATCH_NODES))
+        .and_then(|message| {
+            message
+                .table(slot::MESSAGE_HEADER)?
+                .target(slot::BATCH_NODES)
+        })
         .filter(|nodes| i32_at(metadata, *nodes).is_some_and(|length| length > 0))
         .ok_or_else(|| refuse("the last record batch has no column"))?;
     // A vector is its length, then its elements; a field node is its length, then its null count.
-    patch(bytes, frame.metadata.start + nodes + 4 + 8, &count.to_le_bytes())
+    patch(
+        bytes,
+        frame.metadata.start + nodes + 4 + 8,
+        &count.to_le_bytes(),
+    )
 }
 
 fn offsets(bytes: &mut [u8]) -> Done {
     let column = Column::find(bytes, |node, rows| node.offsets.is_some() && rows > 0)?
         .ok_or_else(|| refuse("the last record batch has no variable-size column with a row"))?;
-    let last = column.offset(bytes, column.rows).ok_or_else(|| refuse("the column has no offsets"))?;
-    let at = column.offset_at(column.rows - 1).ok_or_else(|| refuse("the column has no offsets"))?;
+    let last = column
+        .offset(bytes, column.rows)
+        .ok_or_else(|| refuse("the column has no offsets"))?;
+    let at = column
+        .offset_at(column.rows - 1)
+        .ok_or_else(|| refuse("the column has no offsets"))?;
     let wide = (last + 1).to_le_bytes();
     let width = column.node.offsets.map_or(0, |(_, width)| width);
     patch(bytes, at, &wide[..width])
 }
 
 fn utf8(bytes: &mut [u8]) -> Done {
-    let column = Column::find(bytes, |node, rows| matches!(node.data, Some((_, true))) && rows > 0)?;
+    let column = Column::find(bytes, |node, rows| {
+        matches!(node.data, Some((_, true))) && rows > 0
+    })?;
     let place = column.and_then(|column| {
         let first = usize::try_from(column.offset(bytes, 0)?).ok()?;
         let last = usize::try_from(column.offset(bytes, column.rows)?).ok()?;
         let data = column.buffers.get(column.node.data?.0)?;
         (first < last && last <= data.1).then_some(data.0 + first)
     });
-    let at = place.ok_or_else(|| refuse("the first text column of the last record batch has no byte of text"))?;
+    let at = place.ok_or_else(|| {
+        refuse("the first text column of the last record batch has no byte of text")
+    })?;
     patch(bytes, at, &[NOT_UTF8])
 }
 
@@ -171,21 +240,46 @@ impl Column {
     /// The first node that fits, by its layout and its number of rows.
     fn find(bytes: &[u8], fits: impl Fn(&Node, usize) -> bool) -> Result<Option<Self>, Refusal> {
         let frames = Frames::read(bytes)?;
-        let frame = frames.last_batch().ok_or_else(|| refuse("the stream has no record batch"))?;
-        let nodes = layout::nodes(&schema(bytes, &frames)?)
-            .ok_or_else(|| refuse("the schema has a column of views, a union or run-end encoding"))?;
-        let Some(batch) = frame.batch(bytes)? else { return Ok(None) };
-        let (Some(lengths), Some(buffers)) = (batch.nodes(), batch.buffers()) else { return Ok(None) };
-        let rows = |node: &Node| {
-            (node.index < lengths.len()).then(|| usize::try_from(lengths.get(node.index).length()).ok()).flatten()
+        let frame = frames
+            .last_batch()
+            .ok_or_else(|| refuse("the stream has no record batch"))?;
+        let nodes = layout::nodes(&schema(bytes, &frames)?).ok_or_else(|| {
+            refuse("the schema has a column of views, a union or run-end encoding")
+        })?;
+        let Some(batch) = frame.batch(bytes)? else {
+            return Ok(None);
         };
-        let node = nodes.into_iter().find_map(|node| rows(&node).filter(|rows| fits(&node, *rows)).map(|rows| (node, rows)));
-        let Some((node, rows)) = node else { return Ok(None) };
+        let (Some(lengths), Some(buffers)) = (batch.nodes(), batch.buffers()) else {
+            return Ok(None);
+        };
+        let rows = |node: &Node| {
+            (node.index < lengths.len())
+                .then(|| usize::try_from(lengths.get(node.index).length()).ok())
+                .flatten()
+        };
+        let node = nodes.into_iter().find_map(|node| {
+            rows(&node)
+                .filter(|rows| fits(&node, *rows))
+                .map(|rows| (node, rows))
+        });
+        let Some((node, rows)) = node else {
+            return Ok(None);
+        };
         let place = |buffer: &arrow::ipc::Buffer| {
-            Some((frame.body.start.checked_add(usize::try_from(buffer.offset()).ok()?)?, usize::try_from(buffer.length()).ok()?))
+            Some((
+                frame
+                    .body
+                    .start
+                    .checked_add(usize::try_from(buffer.offset()).ok()?)?,
+                usize::try_from(buffer.length()).ok()?,
+            ))
         };
         let buffers = buffers.iter().map(place).collect::<Option<Vec<_>>>();
-        Ok(buffers.map(|buffers| Column { node, rows, buffers }))
+        Ok(buffers.map(|buffers| Column {
+            node,
+            rows,
+            buffers,
+        }))
     }
 
     /// Where offset `index` lies.
@@ -206,22 +300,37 @@ impl Column {
 }
 
 fn schema(bytes: &[u8], frames: &Frames) -> Result<Schema, Refusal> {
-    let frame = frames.frames.iter().find(|frame| frame.kind == MessageHeader::Schema);
+    let frame = frames
+        .frames
+        .iter()
+        .find(|frame| frame.kind == MessageHeader::Schema);
     let frame = frame.ok_or_else(|| refuse("the stream has no schema"))?;
     let message = frame.message(bytes)?;
-    let schema = message.header_as_schema().ok_or_else(|| refuse("the stream has no schema"))?;
+    let schema = message
+        .header_as_schema()
+        .ok_or_else(|| refuse("the stream has no schema"))?;
     Ok(try_fb_to_schema(schema).map_err(|error| PayloadError::Arrow(error.to_string()))?)
 }
 
 fn patch(bytes: &mut [u8], at: usize, value: &[u8]) -> Done {
-    let place = at.checked_add(value.len()).and_then(|end| bytes.get_mut(at..end));
-    place.ok_or_else(|| refuse("the field lies outside of the stream"))?.copy_from_slice(value);
+    let place = at
+        .checked_add(value.len())
+        .and_then(|end| bytes.get_mut(at..end));
+    place
+        .ok_or_else(|| refuse("the field lies outside of the stream"))?
+        .copy_from_slice(value);
     Ok(())
 }
 
 /// Sets a scalar of a message's table (of its header's, if `header` says how that is stored). A field that the flatbuffer
 /// leaves out, because it has its default, makes the tables be written anew in front of the old ones.
-fn set(bytes: &mut Vec<u8>, frame: &Frame, header: Option<&'static [Slot]>, slot: usize, value: &[u8]) -> Done {
+fn set(
+    bytes: &mut Vec<u8>,
+    frame: &Frame,
+    header: Option<&'static [Slot]>,
+    slot: usize,
+    value: &[u8],
+) -> Done {
     let metadata = &bytes[frame.metadata.clone()];
     let broken = || refuse("the message has no table to patch");
     let message = Table::root(metadata).ok_or_else(broken)?;
@@ -234,18 +343,35 @@ fn set(bytes: &mut Vec<u8>, frame: &Frame, header: Option<&'static [Slot]>, slot
     }
     let mut front = Front::default();
     front.bytes.extend_from_slice(&[0; 4]);
-    let root = front.table(metadata, message, MESSAGE, header.is_none().then_some((slot, value))).ok_or_else(broken)?;
+    let root = front
+        .table(
+            metadata,
+            message,
+            MESSAGE,
+            header.is_none().then_some((slot, value)),
+        )
+        .ok_or_else(broken)?;
     front.bytes[..4].copy_from_slice(&offset(root));
     if let Some(slots) = header {
-        let at = front.table(metadata, table, slots, Some((slot, value))).ok_or_else(broken)?;
+        let at = front
+            .table(metadata, table, slots, Some((slot, value)))
+            .ok_or_else(broken)?;
         // The new message points at the new header, not at the old one.
-        let link = front.links.iter().position(|(_, target)| Some(*target) == message.target(slot::MESSAGE_HEADER));
+        let link = front
+            .links
+            .iter()
+            .position(|(_, target)| Some(*target) == message.target(slot::MESSAGE_HEADER));
         let (link, _) = front.links.remove(link.ok_or_else(broken)?);
         front.bytes[link..link + 4].copy_from_slice(&offset(at - link));
     }
     let front = front.finish();
-    let length = i32::try_from(frame.metadata.len() + front.len()).map_err(|_| refuse("the metadata is too long"))?;
-    patch(bytes, frame.metadata.start - (PREFIX - CONTINUATION.len()), &length.to_le_bytes())?;
+    let length = i32::try_from(frame.metadata.len() + front.len())
+        .map_err(|_| refuse("the metadata is too long"))?;
+    patch(
+        bytes,
+        frame.metadata.start - (PREFIX - CONTINUATION.len()),
+        &length.to_le_bytes(),
+    )?;
     bytes.splice(frame.metadata.start..frame.metadata.start, front);
     Ok(())
 }
@@ -269,7 +395,13 @@ struct Front {
 
 impl Front {
     /// A copy of a table with one more field; returns where it starts.
-    fn table(&mut self, old: &[u8], table: Table<'_>, slots: &[Slot], more: Option<(usize, &[u8])>) -> Option<usize> {
+    fn table(
+        &mut self,
+        old: &[u8],
+        table: Table<'_>,
+        slots: &[Slot],
+        more: Option<(usize, &[u8])>,
+    ) -> Option<usize> {
         // The virtual table: its size, the table's size, one entry a slot.
         let head = 4 + 2 * slots.len();
         self.align(8);

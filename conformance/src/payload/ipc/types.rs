@@ -14,7 +14,11 @@ const MAX_DEPTH: usize = 16;
 pub fn known_type(name: &str) -> Result<DataType, PayloadError> {
     let mut rest = name.trim();
     let ty = parse(&mut rest, 0).ok_or_else(|| PayloadError::UnknownType(name.to_owned()))?;
-    if rest.is_empty() { Ok(ty) } else { Err(PayloadError::UnknownType(name.to_owned())) }
+    if rest.is_empty() {
+        Ok(ty)
+    } else {
+        Err(PayloadError::UnknownType(name.to_owned()))
+    }
 }
 
 /// The name of an Arrow type, the inverse of [`known_type`] where that knows the type, Arrow's own name otherwise.
@@ -24,7 +28,10 @@ pub fn type_name(ty: &DataType) -> String {
     }
     match ty {
         DataType::Timestamp(unit, zone) => {
-            let zone = zone.as_ref().map(|zone| format!("({zone})")).unwrap_or_default();
+            let zone = zone
+                .as_ref()
+                .map(|zone| format!("({zone})"))
+                .unwrap_or_default();
             let unit = match unit {
                 TimeUnit::Second => "s",
                 TimeUnit::Millisecond => "ms",
@@ -33,15 +40,23 @@ pub fn type_name(ty: &DataType) -> String {
             };
             format!("timestamp_{unit}{zone}")
         }
-        DataType::Dictionary(key, value) if **key == DataType::Int32 => format!("dictionary({})", type_name(value)),
-        DataType::Dictionary(key, value) => format!("dictionary({}, {})", type_name(key), type_name(value)),
+        DataType::Dictionary(key, value) if **key == DataType::Int32 => {
+            format!("dictionary({})", type_name(value))
+        }
+        DataType::Dictionary(key, value) => {
+            format!("dictionary({}, {})", type_name(key), type_name(value))
+        }
         DataType::List(field) => format!("list({})", type_name(field.data_type())),
         DataType::LargeList(field) => format!("large_list({})", type_name(field.data_type())),
-        DataType::FixedSizeList(field, size) => format!("fixed_size_list({}, {size})", type_name(field.data_type())),
+        DataType::FixedSizeList(field, size) => {
+            format!("fixed_size_list({}, {size})", type_name(field.data_type()))
+        }
         DataType::FixedSizeBinary(size) => format!("fixed_size_binary({size})"),
         DataType::Struct(fields) => {
-            let fields: Vec<String> =
-                fields.iter().map(|field| format!("{}: {}", field.name(), type_name(field.data_type()))).collect();
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|field| format!("{}: {}", field.name(), type_name(field.data_type())))
+                .collect();
             format!("struct({})", fields.join(", "))
         }
         other => other.to_string(),
@@ -71,9 +86,18 @@ const SIMPLE: &[(&str, DataType)] = &[
     ("date32", DataType::Date32),
     ("date64", DataType::Date64),
     ("timestamp_s", DataType::Timestamp(TimeUnit::Second, None)),
-    ("timestamp_ms", DataType::Timestamp(TimeUnit::Millisecond, None)),
-    ("timestamp_us", DataType::Timestamp(TimeUnit::Microsecond, None)),
-    ("timestamp_ns", DataType::Timestamp(TimeUnit::Nanosecond, None)),
+    (
+        "timestamp_ms",
+        DataType::Timestamp(TimeUnit::Millisecond, None),
+    ),
+    (
+        "timestamp_us",
+        DataType::Timestamp(TimeUnit::Microsecond, None),
+    ),
+    (
+        "timestamp_ns",
+        DataType::Timestamp(TimeUnit::Nanosecond, None),
+    ),
 ];
 
 fn parse(rest: &mut &str, depth: usize) -> Option<DataType> {
@@ -128,7 +152,9 @@ fn item(ty: DataType) -> Arc<Field> {
 }
 
 fn word<'a>(rest: &mut &'a str) -> Option<&'a str> {
-    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-')
+        .unwrap_or(rest.len());
     let (word, after) = rest.split_at(end);
     *rest = after.trim_start();
     (!word.is_empty()).then_some(word)
