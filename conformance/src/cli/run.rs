@@ -13,7 +13,7 @@ use crate::{
     host::{HostFault, Launcher, process::ProcessLauncher, protocol::Hello, reference::ReferenceLauncher},
     report::{failure::Command, json, markdown, summary::Summary, terminal::Terminal},
     run::{
-        Event, Run, RunError,
+        Event, Floor, Run, RunError,
         verdict::{Outcome, Verdict},
     },
 };
@@ -70,19 +70,19 @@ pub(super) fn main(files: &Files, arguments: &Arguments, out: &mut (dyn Write + 
     };
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let jobs = arguments.jobs.map_or(processors, usize::from);
-    let run = Run { cases: &cases, contracts: &suite.contracts, launcher: &*launcher, jobs };
+    let run = Run { cases: &cases, contracts: &suite.contracts, launcher: &*launcher, jobs, floor: arguments.timings };
     let command = Command { adapter: arguments.adapter.iter().map(|part| part.to_string_lossy().into_owned()).collect() };
     let mut told = Told::new(&cases, arguments, &expectations, command.clone(), out);
     run.run(&mut |event| told.hear(event)).map_err(|error| match error {
         RunError::Host(fault) => unstarted(&fault),
         other => Problem::internal(other.to_string()),
     })?;
-    let Told { hello, results, wall, problem, mut terminal, .. } = told;
+    let Told { hello, results, wall, floor, problem, mut terminal, .. } = told;
     if let Some(error) = problem {
         return Err(error.into());
     }
     let outcomes: Vec<Outcome> = results.iter().map(|(_, outcome)| outcome.clone()).collect();
-    let summary = Summary::new(&outcomes, wall);
+    let summary = Summary::new(&outcomes, wall, jobs, floor);
     let mut notes = expectations.unknown(&|id| suite.cases.iter().any(|case| case.id == id));
     notes.extend(expectations.stale(&outcomes));
     let stale = !notes.is_empty();
@@ -135,6 +135,7 @@ struct Told<'a> {
     hello: Hello,
     results: Vec<(&'a Case, Outcome)>,
     wall: Duration,
+    floor: Option<Floor>,
     problem: Option<std::io::Error>,
 }
 
@@ -162,6 +163,7 @@ impl<'a> Told<'a> {
             hello: Hello::default(),
             results: Vec::new(),
             wall: Duration::ZERO,
+            floor: None,
             problem: None,
         }
     }
@@ -197,8 +199,8 @@ impl<'a> Told<'a> {
                 self.results.push((case, *outcome));
                 told
             }
-            Event::Finished { wall } => {
-                self.wall = wall;
+            Event::Finished { wall, floor } => {
+                (self.wall, self.floor) = (wall, floor);
                 Ok(())
             }
         }

@@ -78,6 +78,16 @@ impl<W: Write> Terminal<W> {
         self.bar.finish_and_clear();
         let wall = Duration::from_micros(summary.wall_us);
         writeln!(self.out, "{} in {:.1} s", summary.counts(), wall.as_secs_f64())?;
+        if let Some(floor) = &summary.floor {
+            writeln!(
+                self.out,
+                "{:.1} s without the waits that cases demand: {:.2} times the floor of {:.1} s, in which the same guests were \
+                 compiled, instantiated and run, and nothing was judged",
+                floor.run_us as f64 / 1e6,
+                floor.ratio,
+                floor.wall_us as f64 / 1e6,
+            )?;
+        }
         if timings {
             writeln!(self.out, "slowest:")?;
             for (id, micros) in &summary.slowest {

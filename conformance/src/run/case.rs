@@ -38,16 +38,46 @@ pub struct Bench<'a> {
     pub testbed: &'a Testbed,
 }
 
-/// Runs one case on one host. The host is in the state it was started in, or `Verdict::spoils_host`.
-pub fn run(case: &Case, bench: &Bench<'_>, host: &mut dyn Host) -> Outcome {
+/// Runs one case on one host. The host is in the state it was started in, or `Verdict::spoils_host`. The plan is given
+/// back for [`bare`].
+pub(super) fn run(case: &Case, bench: &Bench<'_>, host: &mut dyn Host) -> (Outcome, Option<Plan>) {
     let mut report = Report::default();
     let mut timing = Timing::default();
-    let verdict = match verdict(case, bench, host, &mut report, &mut timing) {
+    let mut plan = None;
+    let verdict = match verdict(case, bench, host, &mut report, &mut timing, &mut plan) {
         Ok(()) if report.chosen.is_empty() => Verdict::Pass,
         Ok(()) => Verdict::Chose { outcomes: std::mem::take(&mut report.chosen) },
         Err(verdict) => verdict,
     };
-    Outcome { id: case.id.clone(), verdict, transcript: report.lines, timing }
+    (Outcome { id: case.id.clone(), verdict, transcript: report.lines, timing }, plan)
+}
+
+/// Runs the guests of a case that was run before, with nothing planned and nothing judged: the floor of its time. Gives
+/// the time that the case demands to be waited; `None` when the host did not come through.
+pub(super) fn bare(case: &Case, bench: &Bench<'_>, host: &mut dyn Host, plan: &Plan) -> Option<Duration> {
+    bench.testbed.reset();
+    let surroundings = surroundings(bench);
+    let mut scope = Scope::new(&surroundings);
+    let mut setup = setup(case, plan, &scope).ok()?;
+    for guest in setup.guests.values_mut() {
+        fixtures::puppet::vary(&mut guest.component);
+    }
+    let mut session = Session::new(host, bench.contract, Instant::now() + case.limit);
+    session.deaf = true;
+    session.begin(setup).ok()?;
+    let mut steps = Steps::new(&mut session, bench);
+    let stopped = launch(case, &mut steps, &mut scope)
+        .and_then(|()| steps.run(&case.host, &mut scope))
+        .and_then(|()| wait(case, &mut steps));
+    if matches!(&stopped, Err(Stop::Verdict(verdict)) if verdict.spoils_host()) {
+        return None;
+    }
+    session.end().ok()?;
+    Some(session.waited)
+}
+
+fn surroundings(bench: &Bench<'_>) -> Surroundings {
+    Surroundings::from([("http".to_owned(), bench.testbed.http_url())])
 }
 
 fn verdict(
@@ -56,6 +86,7 @@ fn verdict(
     host: &mut dyn Host,
     report: &mut Report,
     timing: &mut Timing,
+    planned: &mut Option<Plan>,
 ) -> Result<(), Verdict> {
     let Some(declared) = host.hello().contracts.get(&case.contract) else {
         return Err(Verdict::Unsupported { capabilities: vec![format!("contract {}", case.contract)] });
@@ -66,26 +97,19 @@ fn verdict(
         return Err(Verdict::Unsupported { capabilities: missing });
     }
     bench.testbed.reset();
-    let surroundings = Surroundings::from([("http".to_owned(), bench.testbed.http_url())]);
+    let surroundings = surroundings(bench);
     let begun = Instant::now();
     let plan = plan::plan(case, bench.contract, bench.worlds, &surroundings)
         .map_err(|error| Verdict::NotRun { message: error.message, span: Some(error.span) })?;
     timing.plan = begun.elapsed();
+    let plan: &Plan = planned.insert(plan);
 
     let begun = Instant::now();
     let mut scope = Scope::new(&surroundings);
-    let setup = setup(case, &plan, &scope)?;
+    let setup = setup(case, plan, &scope)?;
     let mut session = Session::new(host, bench.contract, Instant::now() + case.limit);
     session.begin(setup)?;
-    let mut steps = Steps {
-        session: &mut session,
-        contract: bench.contract,
-        testbed: bench.testbed,
-        report: Report::default(),
-        launched: Vec::new(),
-        tried: Vec::new(),
-        awaited: Vec::new(),
-    };
+    let mut steps = Steps::new(&mut session, bench);
     let stopped = launch(case, &mut steps, &mut scope)
         .and_then(|()| steps.run(&case.host, &mut scope))
         .and_then(|()| wait(case, &mut steps))
@@ -97,7 +121,7 @@ fn verdict(
         && verdict.spoils_host()
     {
         // Guests may have told already why the host does not answer.
-        let judged = Judgement { case, plan: &plan, session: &session, launched: &launched, tried: &tried, awaited: &awaited };
+        let judged = Judgement { case, plan, session: &session, launched: &launched, tried: &tried, awaited: &awaited };
         if !matches!(verdict, Verdict::Timeout { .. }) {
             return Err(verdict.clone());
         }
@@ -111,7 +135,7 @@ fn verdict(
     timing.wait = session.waited;
 
     let begun = Instant::now();
-    let judged = Judgement { case, plan: &plan, session: &session, launched: &launched, tried: &tried, awaited: &awaited };
+    let judged = Judgement { case, plan, session: &session, launched: &launched, tried: &tried, awaited: &awaited };
     let guests = judged.guests(&scope, report, stopped.is_some());
     timing.judge = begun.elapsed();
     ended?;
@@ -243,9 +267,9 @@ impl Judgement<'_, '_> {
             let awaited = self.awaited.contains(id);
             let end = match ended.map(|ended| ended.kind) {
                 Some(EndKind::Returned) => End::Returned,
-                Some(EndKind::Trapped) if !awaited => End::Trapped,
-                Some(EndKind::Trapped) => End::Cut,
-                Some(EndKind::Terminated) if awaited || stopped => End::Cut,
+                Some(EndKind::Trapped) if awaited => End::Cut,
+                Some(EndKind::Trapped) => End::Trapped,
+                Some(EndKind::Terminated) if awaited || stopped || guest.open => End::Cut,
                 None if guest.open || awaited || stopped => End::Cut,
                 None => {
                     walk_one(planned, index, &readings, End::Cut, scope, report)?;

@@ -76,6 +76,8 @@ pub(super) struct Session<'a> {
     asked: Vec<u64>,
     done: bool,
     ready: bool,
+    /// Whether transcripts are left unread.
+    pub(super) deaf: bool,
     pub(super) events: VecDeque<Event>,
     pub(super) signals: HashMap<Option<String>, VecDeque<String>>,
     pub(super) parts: Vec<Part>,
@@ -96,6 +98,7 @@ impl<'a> Session<'a> {
             asked: Vec::new(),
             done: false,
             ready: false,
+            deaf: false,
             events: VecDeque::new(),
             signals: HashMap::new(),
             parts: Vec::new(),
@@ -239,6 +242,9 @@ impl<'a> Session<'a> {
 
     /// Finds every transcript in a value, wherever a host may have put the text.
     fn collect_transcripts(&mut self, value: &Value, instance: Option<&str>) {
+        if self.deaf {
+            return;
+        }
         match value {
             Value::String(text) => {
                 let mut rest = text.as_str();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use fixtures::abi::{Type, Value};
 
 use super::{
+    Bench,
     scope::Scope,
     session::{Session, timeout},
     verdict::{Failure, Verdict},
@@ -42,6 +43,20 @@ pub(super) struct Steps<'a, 's> {
     pub(super) tried: Vec<String>,
     /// Instances whose end a step awaited.
     pub(super) awaited: Vec<String>,
+}
+
+impl<'a, 's> Steps<'a, 's> {
+    pub(super) fn new(session: &'s mut Session<'a>, bench: &Bench<'a>) -> Self {
+        Steps {
+            session,
+            contract: bench.contract,
+            testbed: bench.testbed,
+            report: Report::default(),
+            launched: Vec::new(),
+            tried: Vec::new(),
+            awaited: Vec::new(),
+        }
+    }
 }
 
 impl Steps<'_, '_> {
