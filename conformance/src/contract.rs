@@ -78,7 +78,10 @@ impl World {
 
     /// How this export carries text out, if it can.
     pub fn outlet(&self, export: &FunctionRef) -> Option<&Expr> {
-        self.outlets.iter().find(|(found, _)| found.interface == export.interface && found.name == export.name).map(|(_, expr)| expr)
+        self.outlets
+            .iter()
+            .find(|(found, _)| found.interface == export.interface && found.name == export.name)
+            .map(|(_, expr)| expr)
     }
 }
 
@@ -209,12 +212,24 @@ impl Contract {
     pub fn load(files: &Files, name: &str) -> Result<Contract, ContractError> {
         let folder = format!("conformance/cases/{name}");
         let path = format!("{folder}/contract.toml");
-        let text = files.text(&path).map_err(|source| ContractError::Read { path: path.clone(), source })?;
-        let manifest: Manifest = toml::from_str(&text).map_err(|error| ContractError::Manifest { path: path.clone(), reason: error.to_string() })?;
+        let text = files.text(&path).map_err(|source| ContractError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let manifest: Manifest =
+            toml::from_str(&text).map_err(|error| ContractError::Manifest {
+                path: path.clone(),
+                reason: error.to_string(),
+            })?;
         let mut resolve = Resolve::default();
         let package = push_package(files, &mut resolve, &format!("wit/{}", manifest.wit))?;
         let driver = driver(files, &manifest.driver).map_err(|error| error.of(name))?;
-        manifest::Reader { path, name, manifest }.contract(resolve, package, driver)
+        manifest::Reader {
+            path,
+            name,
+            manifest,
+        }
+        .contract(resolve, package, driver)
     }
 
     /// Reads the contract of this name from the compiled-in tree.
@@ -231,9 +246,20 @@ impl Contract {
     /// When `conformance/cases` cannot be read.
     pub fn names(files: &Files) -> Result<Vec<String>, ContractError> {
         let path = "conformance/cases";
-        let listed = files.list(path, "toml").map_err(|source| ContractError::Read { path: path.to_owned(), source })?;
-        let names = listed.iter().filter_map(|path| path.strip_prefix("conformance/cases/")?.strip_suffix("/contract.toml"));
-        Ok(names.filter(|name| !name.contains('/')).map(str::to_owned).collect())
+        let listed = files
+            .list(path, "toml")
+            .map_err(|source| ContractError::Read {
+                path: path.to_owned(),
+                source,
+            })?;
+        let names = listed.iter().filter_map(|path| {
+            path.strip_prefix("conformance/cases/")?
+                .strip_suffix("/contract.toml")
+        });
+        Ok(names
+            .filter(|name| !name.contains('/'))
+            .map(str::to_owned)
+            .collect())
     }
 
     /// The world of this name.
@@ -243,7 +269,10 @@ impl Contract {
 
     /// The driver's function of this name.
     pub fn driver_function(&self, name: &str) -> Option<&DriverFunction> {
-        self.driver.functions.iter().find(|function| function.function.name == name)
+        self.driver
+            .functions
+            .iter()
+            .find(|function| function.function.name == name)
     }
 }
 
@@ -257,7 +286,10 @@ impl Failure {
     fn of(self, contract: &str) -> ContractError {
         match self {
             Failure::Contract(error) => error,
-            Failure::Type(source) => ContractError::Type { contract: contract.to_owned(), source },
+            Failure::Type(source) => ContractError::Type {
+                contract: contract.to_owned(),
+                source,
+            },
         }
     }
 }
@@ -269,38 +301,78 @@ impl From<Unsupported> for Failure {
 }
 
 /// Pushes the package in a folder and the packages in its `deps`.
-fn push_package(files: &Files, resolve: &mut Resolve, folder: &str) -> Result<PackageId, ContractError> {
-    let all = files.list(folder, "wit").map_err(|source| ContractError::Read { path: folder.to_owned(), source })?;
+fn push_package(
+    files: &Files,
+    resolve: &mut Resolve,
+    folder: &str,
+) -> Result<PackageId, ContractError> {
+    let all = files
+        .list(folder, "wit")
+        .map_err(|source| ContractError::Read {
+            path: folder.to_owned(),
+            source,
+        })?;
     let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for path in &all {
         let own = path.rsplit_once('/').map_or(folder, |(parent, _)| parent);
         groups.entry(own).or_default().push(path);
     }
-    let wrong = |reason: String| ContractError::Wit { path: folder.to_owned(), reason };
+    let wrong = |reason: String| ContractError::Wit {
+        path: folder.to_owned(),
+        reason,
+    };
     let mut main = None;
     let mut used = Vec::new();
     for (own, paths) in groups {
         let mut map = SourceMap::default();
         for path in paths {
-            let text = files.text(path).map_err(|source| ContractError::Read { path: path.to_owned(), source })?;
+            let text = files.text(path).map_err(|source| ContractError::Read {
+                path: path.to_owned(),
+                source,
+            })?;
             map.push_str(path, text);
         }
-        let group = map.parse().map_err(|(map, error)| wrong(wit_parser::render_anyhow_error(&error.into(), &map)))?;
-        if own == folder { main = Some(group) } else { used.push(group) }
+        let group = map
+            .parse()
+            .map_err(|(map, error)| wrong(wit_parser::render_anyhow_error(&error.into(), &map)))?;
+        if own == folder {
+            main = Some(group)
+        } else {
+            used.push(group)
+        }
     }
     let main = main.ok_or_else(|| wrong("no .wit file".to_owned()))?;
-    resolve.push_groups(main, used).map_err(|error| wrong(format!("{error:#}")))
+    resolve
+        .push_groups(main, used)
+        .map_err(|error| wrong(format!("{error:#}")))
 }
 
 fn driver(files: &Files, name: &str) -> Result<Driver, Failure> {
     let path = format!("wit/driver/{name}.wit");
     let read = files.text(&path);
-    let text = read.map_err(|source| Failure::Contract(ContractError::Read { path: path.clone(), source }))?;
-    let wrong = |reason: String| Failure::Contract(ContractError::Wit { path: path.clone(), reason });
+    let text = read.map_err(|source| {
+        Failure::Contract(ContractError::Read {
+            path: path.clone(),
+            source,
+        })
+    })?;
+    let wrong = |reason: String| {
+        Failure::Contract(ContractError::Wit {
+            path: path.clone(),
+            reason,
+        })
+    };
     let mut resolve = Resolve::default();
-    let package = resolve.push_source(&path, &text).map_err(|error| wrong(format!("{error:#}")))?;
-    let id = resolve.packages.get(package).and_then(|package| package.interfaces.get(name).copied());
-    let interface = id.and_then(|id| resolve.interfaces.get(id)).ok_or_else(|| wrong(format!("no interface `{name}`")))?;
+    let package = resolve
+        .push_source(&path, &text)
+        .map_err(|error| wrong(format!("{error:#}")))?;
+    let id = resolve
+        .packages
+        .get(package)
+        .and_then(|package| package.interfaces.get(name).copied());
+    let interface = id
+        .and_then(|id| resolve.interfaces.get(id))
+        .ok_or_else(|| wrong(format!("no interface `{name}`")))?;
     let mut driver = Driver {
         interface: name.to_owned(),
         functions: Vec::new(),
@@ -309,13 +381,27 @@ fn driver(files: &Files, name: &str) -> Result<Driver, Failure> {
         guarded: Vec::new(),
         resolve: Resolve::default(),
     };
-    for (function, item) in functions::of_interface(&resolve, id.ok_or_else(|| wrong(String::new()))?, name, false)?.into_iter().zip(interface.functions.values()) {
+    for (function, item) in functions::of_interface(
+        &resolve,
+        id.ok_or_else(|| wrong(String::new()))?,
+        name,
+        false,
+    )?
+    .into_iter()
+    .zip(interface.functions.values())
+    {
         let docs = item.docs.contents.clone().unwrap_or_default();
-        driver.functions.push(DriverFunction { function, capability: functions::capability(Some(&docs)), docs });
+        driver.functions.push(DriverFunction {
+            function,
+            capability: functions::capability(Some(&docs)),
+            docs,
+        });
     }
     let mut environment = None;
     for (label, id) in &interface.types {
-        let Some(definition) = resolve.types.get(*id) else { continue };
+        let Some(definition) = resolve.types.get(*id) else {
+            continue;
+        };
         let ty = Type::from_wit(&resolve, &wit_parser::Type::Id(*id))?;
         if let TypeDefKind::Record(record) = &definition.kind {
             for (index, field) in record.fields.iter().enumerate() {
@@ -326,7 +412,12 @@ fn driver(files: &Files, name: &str) -> Result<Driver, Failure> {
         }
         match (label.as_str(), &ty) {
             ("environment", Type::Record(_)) => environment = Some(ty),
-            ("event", Type::Variant(cases)) => driver.events = cases.iter().map(|case| event(&case.name, case.ty.as_ref())).collect(),
+            ("event", Type::Variant(cases)) => {
+                driver.events = cases
+                    .iter()
+                    .map(|case| event(&case.name, case.ty.as_ref()))
+                    .collect()
+            }
             _ => {}
         }
     }
@@ -340,7 +431,11 @@ fn event(name: &str, ty: Option<&Type>) -> Event {
     let (instance, payload) = match ty {
         Some(Type::Record(fields)) => {
             let instance = fields.iter().position(|field| &*field.name == "instance");
-            let rest: Vec<_> = fields.iter().filter(|field| &*field.name != "instance").cloned().collect();
+            let rest: Vec<_> = fields
+                .iter()
+                .filter(|field| &*field.name != "instance")
+                .cloned()
+                .collect();
             let payload = match rest.as_slice() {
                 [] => none(),
                 [field] => field.ty.clone(),
@@ -351,21 +446,44 @@ fn event(name: &str, ty: Option<&Type>) -> Event {
         Some(other) => (None, other.clone()),
         None => (None, none()),
     };
-    Event { name: name.to_owned(), ty: ty.cloned(), instance, payload }
+    Event {
+        name: name.to_owned(),
+        ty: ty.cloned(),
+        instance,
+        payload,
+    }
 }
 
 /// Capabilities that the driver's doc comments name.
 fn driver_capabilities(driver: &Driver) -> BTreeSet<String> {
-    let functions = driver.functions.iter().filter_map(|function| function.capability.clone());
-    functions.chain(driver.guarded.iter().map(|(_, _, capability)| capability.clone())).collect()
+    let functions = driver
+        .functions
+        .iter()
+        .filter_map(|function| function.capability.clone());
+    functions
+        .chain(
+            driver
+                .guarded
+                .iter()
+                .map(|(_, _, capability)| capability.clone()),
+        )
+        .collect()
 }
 
 /// An environment that is not read yet.
 fn no_environment(ty: &Type) -> Expr {
-    Expr { ty: ty.clone(), kind: ExprKind::Const(Value::Record(Vec::new())), span: Span::default() }
+    Expr {
+        ty: ty.clone(),
+        kind: ExprKind::Const(Value::Record(Vec::new())),
+        span: Span::default(),
+    }
 }
 
 /// Reads templates of `contract.toml` with the checker of case files.
 fn template<T>(path: &str, key: &str, read: Result<T, Diagnostics>) -> Result<T, ContractError> {
-    read.map_err(|problems| ContractError::Template { path: path.to_owned(), key: key.to_owned(), problems })
+    read.map_err(|problems| ContractError::Template {
+        path: path.to_owned(),
+        key: key.to_owned(),
+        problems,
+    })
 }

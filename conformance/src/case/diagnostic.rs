@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
+    SourceCode, SourceSpan, SpanContents,
+};
 
 use super::model::{Source, Span};
 
@@ -19,8 +22,20 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// A mistake of the kind `code` at `span`; `label` stands beside the caret.
-    pub(crate) fn new(code: &'static str, span: Span, message: impl Into<String>, label: impl Into<String>) -> Self {
-        Problem { code, message: message.into(), span, label: label.into(), other: None, help: None }
+    pub(crate) fn new(
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Self {
+        Problem {
+            code,
+            message: message.into(),
+            span,
+            label: label.into(),
+            other: None,
+            help: None,
+        }
     }
 
     /// Says what would be right.
@@ -43,7 +58,10 @@ impl Problem {
 
     /// Says in which file.
     pub(crate) fn within(self, source: &Arc<Source>) -> Diagnostic {
-        Diagnostic { problem: self, source: Arc::clone(source) }
+        Diagnostic {
+            problem: self,
+            source: Arc::clone(source),
+        }
     }
 }
 
@@ -80,7 +98,13 @@ impl Diagnostic {
         let start = self.problem.span.start.min(self.source.text.len());
         let before = self.source.text.get(..start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            + 1;
         (line, column)
     }
 }
@@ -99,7 +123,10 @@ impl miette::Diagnostic for Diagnostic {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.problem.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.problem
+            .help
+            .as_ref()
+            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -107,15 +134,26 @@ impl miette::Diagnostic for Diagnostic {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let place = |span: Span| SourceSpan::new(span.start.into(), span.end.saturating_sub(span.start));
-        let main = LabeledSpan::new_primary_with_span(Some(self.problem.label.clone()), place(self.problem.span));
-        let other = self.problem.other.iter().map(move |(span, label)| LabeledSpan::new_with_span(Some(label.clone()), place(*span)));
+        let place =
+            |span: Span| SourceSpan::new(span.start.into(), span.end.saturating_sub(span.start));
+        let main = LabeledSpan::new_primary_with_span(
+            Some(self.problem.label.clone()),
+            place(self.problem.span),
+        );
+        let other = self.problem.other.iter().map(move |(span, label)| {
+            LabeledSpan::new_with_span(Some(label.clone()), place(*span))
+        });
         Some(Box::new(std::iter::once(main).chain(other)))
     }
 }
 
 impl SourceCode for Diagnostic {
-    fn read_span<'a>(&'a self, span: &SourceSpan, before: usize, after: usize) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let contents = self.source.text.as_str().read_span(span, before, after)?;
         Ok(Box::new(MietteSpanContents::new_named(
             self.source.name.clone(),
@@ -135,13 +173,23 @@ pub struct Diagnostics(pub Vec<Diagnostic>);
 impl Diagnostics {
     /// `Ok` when there are none.
     pub fn into_result<T>(self, value: T) -> Result<T, Diagnostics> {
-        if self.0.is_empty() { Ok(value) } else { Err(self) }
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
     }
 
     /// The mistakes as text for people, each with the lines it is about; `color` adds terminal colours.
     pub fn render(&self, color: bool) -> String {
-        let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_links(false);
+        let theme = if color {
+            GraphicalTheme::unicode()
+        } else {
+            GraphicalTheme::unicode_nocolor()
+        };
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(110)
+            .with_links(false);
         let mut text = String::new();
         for diagnostic in &self.0 {
             if handler.render_report(&mut text, diagnostic).is_err() {
@@ -162,18 +210,31 @@ impl fmt::Display for Diagnostics {
 impl std::error::Error for Diagnostics {}
 
 /// `did you mean ...?`, when one of the names is close to what was written.
-pub(crate) fn closest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let limit = (written.chars().count() / 3).max(1);
+pub(crate) fn closest<'a>(
+    written: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    let length = written.chars().count();
+    let limit = (length / 3).max(1).min(length.saturating_sub(1));
     names
         .into_iter()
         .map(|name| (strsim::osa_distance(written, name), name))
-        .filter(|(distance, name)| *distance <= limit || (name.len() > 4 && written.len() > 4 && (name.contains(written) || written.contains(name))))
+        .filter(|(distance, name)| {
+            *distance <= limit
+                || (name.len() > 4
+                    && written.len() > 4
+                    && (name.contains(written) || written.contains(name)))
+        })
         .min()
         .map(|(_, name)| format!("did you mean `{name}`?"))
 }
 
 /// `did you mean ...?`, or else everything there is.
-pub(crate) fn closest_or_all<'a>(written: &str, what: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn closest_or_all<'a>(
+    written: &str,
+    what: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
     let names: Vec<&str> = names.into_iter().collect();
     closest(written, names.iter().copied()).or_else(|| match names.as_slice() {
         [] => None,
@@ -183,6 +244,25 @@ pub(crate) fn closest_or_all<'a>(written: &str, what: &str, names: impl IntoIter
 }
 
 impl Problem {
+    /// Where it is.
+    pub(crate) fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Whether it may be there only because something before it could not be read.
+    pub(crate) fn may_follow(&self) -> bool {
+        matches!(
+            self.code,
+            "empty-block"
+                | "no-choice"
+                | "no-return"
+                | "not-launched"
+                | "unknown-guest"
+                | "unknown-name"
+                | "unknown-signal"
+        )
+    }
+
     /// Where it starts, for sorting.
     pub(crate) fn start(&self) -> usize {
         self.span.start

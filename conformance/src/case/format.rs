@@ -22,10 +22,25 @@ const WIDTH: usize = 120;
 pub fn format(text: &str) -> Result<String, Diagnostics> {
     let (lexed, _, problems) = syntax::parse(text);
     if !problems.is_empty() {
-        let source = Arc::new(Source { name: "case file".to_owned(), path: PathBuf::new(), text: text.to_owned() });
-        return Err(Diagnostics(problems.into_iter().map(|problem| problem.within(&source)).collect()));
+        let source = Arc::new(Source {
+            name: "case file".to_owned(),
+            path: PathBuf::new(),
+            text: text.to_owned(),
+        });
+        return Err(Diagnostics(
+            problems
+                .into_iter()
+                .map(|problem| problem.within(&source))
+                .collect(),
+        ));
     }
-    let mut writer = Writer { text, lexed: &lexed, comment: 0, out: String::new(), place: 0 };
+    let mut writer = Writer {
+        text,
+        lexed: &lexed,
+        comment: 0,
+        out: String::new(),
+        place: 0,
+    };
     writer.file();
     Ok(writer.out)
 }
@@ -45,19 +60,31 @@ impl Writer<'_> {
         let mut before = 0;
         for line in &self.lexed.lines {
             let span = line.span();
-            let opens = line.level == 0 && self.lexed.lines.first().is_some_and(|first| first.span() != span) && self.slice(line.tokens.first()) == "case";
+            let opens = line.level == 0
+                && self
+                    .lexed
+                    .lines
+                    .first()
+                    .is_some_and(|first| first.span() != span)
+                && self.slice(line.tokens.first()) == "case";
             let spoken = self.comments(span.start, line.level, before, opens);
-            let last = line.tokens.last().map_or(span.end, |token| token.span.start);
+            let last = line
+                .tokens
+                .last()
+                .map_or(span.end, |token| token.span.start);
             while let Some(inner) = self.next_comment(last) {
                 self.own_line(inner, line.level, false);
             }
-            let trailing = self.next_comment(usize::MAX).filter(|next| !next.alone && !self.text[span.end..next.span.start].contains('\n'));
+            let trailing = self
+                .next_comment(usize::MAX)
+                .filter(|next| !next.alone && !self.text[span.end..next.span.start].contains('\n'));
             self.gap(span.start, opens && !spoken);
             self.line(line);
             self.place = span.end;
             if let Some(trailing) = trailing {
                 self.out.push(' ');
-                self.out.push_str(&self.text[trailing.span.start..trailing.span.end]);
+                self.out
+                    .push_str(&self.text[trailing.span.start..trailing.span.end]);
                 self.place = trailing.span.end;
                 self.comment += 1;
             }
@@ -71,9 +98,15 @@ impl Writer<'_> {
     fn comments(&mut self, end: usize, level: usize, before: usize, opens: bool) -> bool {
         let first = self.comment;
         while let Some(comment) = self.next_comment(end) {
-            let line_start = self.text[..comment.span.start].rfind('\n').map_or(0, |at| at + 1);
+            let line_start = self.text[..comment.span.start]
+                .rfind('\n')
+                .map_or(0, |at| at + 1);
             let own = (comment.span.start - line_start).div_ceil(2);
-            self.own_line(comment, own.clamp(level, before.max(level)), opens && self.comment == first);
+            self.own_line(
+                comment,
+                own.clamp(level, before.max(level)),
+                opens && self.comment == first,
+            );
         }
         self.comment > first
     }
@@ -81,14 +114,19 @@ impl Writer<'_> {
     fn own_line(&mut self, comment: Comment, level: usize, opens: bool) {
         self.gap(comment.span.start, opens);
         self.out.push_str(&"  ".repeat(level));
-        self.out.push_str(&self.text[comment.span.start..comment.span.end]);
+        self.out
+            .push_str(&self.text[comment.span.start..comment.span.end]);
         self.out.push('\n');
         self.place = comment.span.end;
         self.comment += 1;
     }
 
     fn next_comment(&self, end: usize) -> Option<Comment> {
-        self.lexed.comments.get(self.comment).copied().filter(|comment| comment.span.start < end)
+        self.lexed
+            .comments
+            .get(self.comment)
+            .copied()
+            .filter(|comment| comment.span.start < end)
     }
 
     /// A blank line, if there was one or must be one.
@@ -100,7 +138,9 @@ impl Writer<'_> {
     }
 
     fn slice(&self, token: Option<&Token>) -> &str {
-        token.and_then(|token| self.text.get(token.span.start..token.span.end)).unwrap_or_default()
+        token
+            .and_then(|token| self.text.get(token.span.start..token.span.end))
+            .unwrap_or_default()
     }
 
     fn line(&mut self, line: &Line) {
@@ -108,7 +148,10 @@ impl Writer<'_> {
         let pieces = pieces(self.text, line);
         let flat: usize = indent + width(&pieces);
         self.out.push_str(&" ".repeat(indent));
-        let mut layout = Layout { out: &mut self.out, column: indent };
+        let mut layout = Layout {
+            out: &mut self.out,
+            column: indent,
+        };
         if flat <= WIDTH {
             layout.flat(&pieces);
         } else {
@@ -125,30 +168,54 @@ struct Piece<'a> {
 }
 
 fn width(pieces: &[Piece<'_>]) -> usize {
-    pieces.iter().map(|piece| piece.text.chars().count() + usize::from(piece.blank)).sum()
+    pieces
+        .iter()
+        .map(|piece| piece.text.chars().count() + usize::from(piece.blank))
+        .sum()
 }
 
 fn pieces<'a>(text: &'a str, line: &Line) -> Vec<Piece<'a>> {
-    let words: Vec<&str> = line.tokens.iter().map(|token| text.get(token.span.start..token.span.end).unwrap_or_default()).collect();
+    let words: Vec<&str> = line
+        .tokens
+        .iter()
+        .map(|token| {
+            text.get(token.span.start..token.span.end)
+                .unwrap_or_default()
+        })
+        .collect();
     let waits = matches!(words.first(), Some(&("await" | "never")));
     let mut pieces = Vec::new();
     for (index, token) in line.tokens.iter().enumerate() {
-        let before = index.checked_sub(1).and_then(|before| line.tokens.get(before));
+        let before = index
+            .checked_sub(1)
+            .and_then(|before| line.tokens.get(before));
         let blank = before.is_some_and(|before| {
             let next_to = before.span.end == token.span.start;
-            let at = |back: usize| index.checked_sub(back).and_then(|index| words.get(index)).copied().unwrap_or_default();
+            let at = |back: usize| {
+                index
+                    .checked_sub(back)
+                    .and_then(|index| words.get(index))
+                    .copied()
+                    .unwrap_or_default()
+            };
             match (before.kind, at(1), token.kind, at(0)) {
-                (TokenKind::Sign(_), "(" | "[" | "{" | "$" | "@" | "." | "/", ..) | (.., TokenKind::Sign(_), ")" | "]" | "}" | "," | ":" | "." | "/") => false,
+                (TokenKind::Sign(_), "(" | "[" | "{" | "$" | "@" | "." | "/", ..)
+                | (.., TokenKind::Sign(_), ")" | "]" | "}" | "," | ":" | "." | "/") => false,
                 (TokenKind::Sign(_), ",", ..) => true,
                 (TokenKind::Sign(_), "..", ..) | (.., TokenKind::Sign(_), "..") => false,
                 // `wasi:io/poll`
                 (TokenKind::Sign(_), ":", ..) => !(next_to && words.get(index + 1) == Some(&"/")),
                 (TokenKind::Word, _, TokenKind::Sign(_), "(") => !next_to,
-                (TokenKind::Word, _, TokenKind::Sign(_), "[") => !(next_to && (waits || at(2) == "$")),
+                (TokenKind::Word, _, TokenKind::Sign(_), "[") => {
+                    !(next_to && (waits || at(2) == "$"))
+                }
                 _ => true,
             }
         });
-        pieces.push(Piece { text: words.get(index).copied().unwrap_or_default(), blank });
+        pieces.push(Piece {
+            text: words.get(index).copied().unwrap_or_default(),
+            blank,
+        });
     }
     pieces
 }
@@ -188,7 +255,11 @@ impl Layout<'_> {
             return self.flat(right);
         }
         let indent = indent + 2;
-        let ends = if indent + width(right) <= WIDTH { Vec::new() } else { outside(right, "|").collect() };
+        let ends = if indent + width(right) <= WIDTH {
+            Vec::new()
+        } else {
+            outside(right, "|").collect()
+        };
         let mut start = 0;
         for end in ends.into_iter().chain([right.len()]) {
             self.new_line(indent);
@@ -214,7 +285,9 @@ impl Layout<'_> {
             }
             let close = closing(pieces, at);
             let inner = &pieces[at + 1..close];
-            if inner.is_empty() || self.column + width(&pieces[at..=close.min(pieces.len() - 1)]) <= WIDTH {
+            if inner.is_empty()
+                || self.column + width(&pieces[at..=close.min(pieces.len() - 1)]) <= WIDTH
+            {
                 self.flat(&pieces[at..=close.min(pieces.len() - 1)]);
             } else {
                 self.piece(*piece, piece.blank);
@@ -232,9 +305,14 @@ impl Layout<'_> {
         let elements = split(inner);
         if let Some((last, before)) = elements.split_last()
             && (bracket == "(" || bracket == "[" && before.is_empty())
-            && let Some(open) = last.iter().position(|piece| matches!(piece.text, "(" | "[" | "{"))
+            && let Some(open) = last
+                .iter()
+                .position(|piece| matches!(piece.text, "(" | "[" | "{"))
             && closing(last, open) + 1 == last.len()
-            && self.column + before.iter().map(|element| width(element)).sum::<usize>() + width(&last[..=open]) <= WIDTH
+            && self.column
+                + before.iter().map(|element| width(element)).sum::<usize>()
+                + width(&last[..=open])
+                <= WIDTH
         {
             before.iter().for_each(|element| self.flat(element));
             return self.groups(last, indent);
@@ -245,7 +323,14 @@ impl Layout<'_> {
                 continue;
             }
             self.new_line(indent + 2);
-            let whole: Vec<Piece<'_>> = element.iter().enumerate().map(|(at, piece)| Piece { blank: piece.blank && at > 0, ..*piece }).collect();
+            let whole: Vec<Piece<'_>> = element
+                .iter()
+                .enumerate()
+                .map(|(at, piece)| Piece {
+                    blank: piece.blank && at > 0,
+                    ..*piece
+                })
+                .collect();
             self.groups(&whole, indent + 2);
         }
         self.new_line(indent);

@@ -16,9 +16,16 @@ pub(super) fn of(header: &[&str], text: &str, lines: &[Line], files: &[Vec<u8>])
     for line in lines {
         add(&(line.level.saturating_sub(base) as u64).to_le_bytes());
         for token in &line.tokens {
-            add(text.get(token.span.start..token.span.end).unwrap_or_default().as_bytes());
+            add(text
+                .get(token.span.start..token.span.end)
+                .unwrap_or_default()
+                .as_bytes());
         }
     }
     files.iter().for_each(|file| add(file));
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

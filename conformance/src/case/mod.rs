@@ -11,12 +11,12 @@ mod syntax;
 
 use std::io;
 
+pub(crate) use self::check::template;
 pub use self::{
     diagnostic::{Diagnostic, Diagnostics},
     format::format,
-    load::{contract_of, load, load_file, load_text},
+    load::{contract_of, load, load_file, load_text, parse_value},
 };
-pub(crate) use self::check::template;
 
 /// Reads a file that lies beside a case file, by its path relative to that.
 pub(crate) type Beside<'a> = dyn Fn(&str) -> io::Result<Vec<u8>> + 'a;

@@ -35,7 +35,11 @@ impl Files {
         #[cfg(not(debug_assertions))]
         return Files(Place::Embedded);
         #[cfg(debug_assertions)]
-        Files::disk(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")))
+        Files::disk(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .parent()
+                .unwrap_or(Path::new(".")),
+        )
     }
 
     /// Where `path` lies on disk; for the compiled-in tree, where it would lie in a clone.
@@ -68,7 +72,8 @@ impl Files {
     /// # Errors
     /// As [`Files::read`], and when it is not UTF-8.
     pub fn text(&self, path: &str) -> io::Result<String> {
-        String::from_utf8(self.read(path)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        String::from_utf8(self.read(path)?)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
     /// Every file in `folder` and below whose name ends in `.EXTENSION`, in order of their paths.
@@ -82,8 +87,17 @@ impl Files {
             #[cfg(not(debug_assertions))]
             Place::Embedded => {
                 let (dir, rest) = embedded(Path::new(folder)).ok_or(io::ErrorKind::NotFound)?;
-                let dir = if rest.as_os_str().is_empty() { dir } else { dir.get_dir(&rest).ok_or(io::ErrorKind::NotFound)? };
-                collect(dir, folder.trim_end_matches(rest.to_str().unwrap_or_default()), extension, &mut found);
+                let dir = if rest.as_os_str().is_empty() {
+                    dir
+                } else {
+                    dir.get_dir(&rest).ok_or(io::ErrorKind::NotFound)?
+                };
+                collect(
+                    dir,
+                    folder.trim_end_matches(rest.to_str().unwrap_or_default()),
+                    extension,
+                    &mut found,
+                );
             }
         }
         found.sort();
@@ -105,17 +119,28 @@ fn normal(path: &Path) -> Option<PathBuf> {
     Some(clean)
 }
 
-fn walk(folder: &Path, name: &str, extension: &str, found: &mut Vec<String>, depth: usize) -> io::Result<()> {
+fn walk(
+    folder: &Path,
+    name: &str,
+    extension: &str,
+    found: &mut Vec<String>,
+    depth: usize,
+) -> io::Result<()> {
     if depth > 8 {
         return Ok(());
     }
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        let Ok(own) = entry.file_name().into_string() else { continue };
+        let Ok(own) = entry.file_name().into_string() else {
+            continue;
+        };
         let path = format!("{name}/{own}");
         if entry.file_type()?.is_dir() {
             walk(&entry.path(), &path, extension, found, depth + 1)?;
-        } else if Path::new(&own).extension().is_some_and(|found| found == extension) {
+        } else if Path::new(&own)
+            .extension()
+            .is_some_and(|found| found == extension)
+        {
             found.push(path);
         }
     }
@@ -125,12 +150,18 @@ fn walk(folder: &Path, name: &str, extension: &str, found: &mut Vec<String>, dep
 #[cfg(not(debug_assertions))]
 fn embedded(path: &Path) -> Option<(&'static Dir<'static>, PathBuf)> {
     let within = |prefix: &str| path.strip_prefix(prefix).ok().map(Path::to_path_buf);
-    within("wit").map(|rest| (&WIT, rest)).or_else(|| within("conformance/cases").map(|rest| (&CASES, rest)))
+    within("wit")
+        .map(|rest| (&WIT, rest))
+        .or_else(|| within("conformance/cases").map(|rest| (&CASES, rest)))
 }
 
 #[cfg(not(debug_assertions))]
 fn collect(dir: &Dir<'_>, prefix: &str, extension: &str, found: &mut Vec<String>) {
-    for file in dir.files().filter(|file| file.path().extension().is_some_and(|found| found == extension)) {
+    for file in dir.files().filter(|file| {
+        file.path()
+            .extension()
+            .is_some_and(|found| found == extension)
+    }) {
         if let Some(path) = file.path().to_str() {
             found.push(format!("{}/{path}", prefix.trim_end_matches('/')));
         }

@@ -7,7 +7,10 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use wit_parser::{PackageId, Resolve};
 
-use super::{Contract, ContractError, Driver, EndedEvent, SideEvent, World, driver_capabilities, functions, no_environment, template};
+use super::{
+    Contract, ContractError, Driver, EndedEvent, SideEvent, World, driver_capabilities, functions,
+    no_environment, template,
+};
 use crate::case::{model::FunctionRef, template as templates};
 
 /// The file.
@@ -81,13 +84,24 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub(super) fn contract(&self, resolve: Resolve, package: PackageId, driver: Driver) -> Result<Contract, ContractError> {
+    pub(super) fn contract(
+        &self,
+        resolve: Resolve,
+        package: PackageId,
+        driver: Driver,
+    ) -> Result<Contract, ContractError> {
         let manifest = &self.manifest;
         let mut worlds = IndexMap::new();
         for (name, world) in &manifest.worlds {
-            worlds.insert(name.clone(), self.world(&resolve, package, &driver, name, world)?);
+            worlds.insert(
+                name.clone(),
+                self.world(&resolve, package, &driver, name, world)?,
+            );
         }
-        let mut capabilities: BTreeMap<String, String> = driver_capabilities(&driver).into_iter().map(|name| (name, String::new())).collect();
+        let mut capabilities: BTreeMap<String, String> = driver_capabilities(&driver)
+            .into_iter()
+            .map(|name| (name, String::new()))
+            .collect();
         capabilities.extend(manifest.capabilities.clone());
         let mut contract = Contract {
             name: self.name.to_owned(),
@@ -97,13 +111,27 @@ impl Reader<'_> {
             package,
             worlds,
             environment: no_environment(&driver.environment),
-            side_event: manifest.events.side.as_ref().map(|side| self.side_event(&driver, side)).transpose()?,
-            ended_event: manifest.events.ended.as_ref().map(|ended| self.ended_event(&driver, ended)).transpose()?,
+            side_event: manifest
+                .events
+                .side
+                .as_ref()
+                .map(|side| self.side_event(&driver, side))
+                .transpose()?,
+            ended_event: manifest
+                .events
+                .ended
+                .as_ref()
+                .map(|ended| self.ended_event(&driver, ended))
+                .transpose()?,
             driver,
             capabilities,
         };
         let ty = contract.driver.environment.clone();
-        contract.environment = template(&self.path, "environment", templates::constant(&contract, &manifest.environment, &ty))?;
+        contract.environment = template(
+            &self.path,
+            "environment",
+            templates::constant(&contract, &manifest.environment, &ty),
+        )?;
         self.templates(&mut contract)?;
         Ok(contract)
     }
@@ -111,16 +139,28 @@ impl Reader<'_> {
     /// Outlets and side channels: they are checked against the worlds, which must be there before.
     fn templates(&self, contract: &mut Contract) -> Result<(), ContractError> {
         for (name, manifest) in &self.manifest.worlds {
-            let Some(world) = contract.worlds.get(name) else { continue };
+            let Some(world) = contract.worlds.get(name) else {
+                continue;
+            };
             let mut outlets = Vec::new();
             for (export, text) in &manifest.outlet {
                 let function = self.find(&world.exports, export, "export")?.clone();
-                let ty = function.ty.result.clone().ok_or_else(|| self.wrong(format!("the export `{export}` has no result to carry text")))?;
-                let value = template(&self.path, &format!("worlds.{name}.outlet.{export}"), templates::with_text(contract, text, &ty))?;
+                let ty = function.ty.result.clone().ok_or_else(|| {
+                    self.wrong(format!("the export `{export}` has no result to carry text"))
+                })?;
+                let value = template(
+                    &self.path,
+                    &format!("worlds.{name}.outlet.{export}"),
+                    templates::with_text(contract, text, &ty),
+                )?;
                 outlets.push((function, value));
             }
             let side = match &manifest.side {
-                Some(text) => Some(template(&self.path, &format!("worlds.{name}.side"), templates::call_with_text(contract, name, text))?),
+                Some(text) => Some(template(
+                    &self.path,
+                    &format!("worlds.{name}.side"),
+                    templates::call_with_text(contract, name, text),
+                )?),
                 None => None,
             };
             if let Some(world) = contract.worlds.get_mut(name) {
@@ -131,46 +171,110 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn world(&self, resolve: &Resolve, package: PackageId, driver: &Driver, name: &str, manifest: &WorldManifest) -> Result<World, ContractError> {
-        let found = resolve.packages.get(package).and_then(|package| package.worlds.get(name));
+    fn world(
+        &self,
+        resolve: &Resolve,
+        package: PackageId,
+        driver: &Driver,
+        name: &str,
+        manifest: &WorldManifest,
+    ) -> Result<World, ContractError> {
+        let found = resolve
+            .packages
+            .get(package)
+            .and_then(|package| package.worlds.get(name));
         let id = *found.ok_or_else(|| self.wrong(format!("the package has no world `{name}`")))?;
-        let unsupported = |source| ContractError::Type { contract: self.name.to_owned(), source };
+        let unsupported = |source| ContractError::Type {
+            contract: self.name.to_owned(),
+            source,
+        };
         let exports = functions::exports(resolve, id).map_err(unsupported)?;
         let mut optional = Vec::new();
         for interface in &manifest.optional {
-            let found = resolve.packages.get(package).and_then(|package| package.interfaces.get(interface.as_str()));
-            let id = *found.ok_or_else(|| self.wrong(format!("the package has no interface `{interface}`")))?;
+            let found = resolve
+                .packages
+                .get(package)
+                .and_then(|package| package.interfaces.get(interface.as_str()));
+            let id = *found
+                .ok_or_else(|| self.wrong(format!("the package has no interface `{interface}`")))?;
             let path = resolve.id_of(id).unwrap_or_else(|| interface.clone());
-            optional.extend(functions::of_interface(resolve, id, &path, true).map_err(unsupported)?);
+            optional
+                .extend(functions::of_interface(resolve, id, &path, true).map_err(unsupported)?);
         }
-        let body = manifest.body.as_ref().map(|body| self.find(&exports, body, "export").cloned()).transpose()?;
+        let body = manifest
+            .body
+            .as_ref()
+            .map(|body| self.find(&exports, body, "export").cloned())
+            .transpose()?;
         let launch = match &manifest.launch {
             Some(launch) => {
-                let found = driver.functions.iter().find(|function| function.function.name == *launch);
-                Some(found.ok_or_else(|| self.wrong(format!("the driver has no function `{launch}`")))?.function.clone())
+                let found = driver
+                    .functions
+                    .iter()
+                    .find(|function| function.function.name == *launch);
+                Some(
+                    found
+                        .ok_or_else(|| {
+                            self.wrong(format!("the driver has no function `{launch}`"))
+                        })?
+                        .function
+                        .clone(),
+                )
             }
             None => None,
         };
         let imports = functions::imports(resolve, id).map_err(unsupported)?;
-        Ok(World { name: name.to_owned(), id, imports, optional, exports, body, launch, outlets: Vec::new(), side: None })
+        Ok(World {
+            name: name.to_owned(),
+            id,
+            imports,
+            optional,
+            exports,
+            body,
+            launch,
+            outlets: Vec::new(),
+            side: None,
+        })
     }
 
     /// A function by `name` or `interface.name`.
-    fn find<'f>(&self, functions: &'f [FunctionRef], written: &str, what: &str) -> Result<&'f FunctionRef, ContractError> {
-        let (interface, name) = written.rsplit_once('.').map_or((None, written), |(interface, name)| (Some(interface), name));
-        let fits = |function: &&FunctionRef| function.name == name && interface.is_none_or(|wanted| function.interface.as_deref().map(functions::short_name) == Some(wanted));
-        functions.iter().find(fits).ok_or_else(|| self.wrong(format!("there is no {what} `{written}`")))
+    fn find<'f>(
+        &self,
+        functions: &'f [FunctionRef],
+        written: &str,
+        what: &str,
+    ) -> Result<&'f FunctionRef, ContractError> {
+        let (interface, name) = written
+            .rsplit_once('.')
+            .map_or((None, written), |(interface, name)| (Some(interface), name));
+        let fits = |function: &&FunctionRef| {
+            function.name == name
+                && interface.is_none_or(|wanted| {
+                    function.interface.as_deref().map(functions::short_name) == Some(wanted)
+                })
+        };
+        functions
+            .iter()
+            .find(fits)
+            .ok_or_else(|| self.wrong(format!("there is no {what} `{written}`")))
     }
 
     fn wrong(&self, reason: String) -> ContractError {
-        ContractError::Manifest { path: self.path.clone(), reason }
+        ContractError::Manifest {
+            path: self.path.clone(),
+            reason,
+        }
     }
 
     fn event(&self, driver: &Driver, name: &str) -> Result<(u32, Type), ContractError> {
-        let found = driver.events.iter().position(|event| event.name == name).and_then(|index| {
-            let ty = driver.events.get(index)?.ty.clone()?;
-            Some((u32::try_from(index).ok()?, ty))
-        });
+        let found = driver
+            .events
+            .iter()
+            .position(|event| event.name == name)
+            .and_then(|index| {
+                let ty = driver.events.get(index)?.ty.clone()?;
+                Some((u32::try_from(index).ok()?, ty))
+            });
         found.ok_or_else(|| self.wrong(format!("the driver has no event `{name}` with a payload")))
     }
 
@@ -181,13 +285,23 @@ impl Reader<'_> {
             Type::Enum(cases) => cases.iter().position(|case| &**case == name),
             _ => None,
         };
-        index.and_then(|index| u32::try_from(index).ok()).ok_or_else(|| self.wrong(format!("the event has no `{name}`")))
+        index
+            .and_then(|index| u32::try_from(index).ok())
+            .ok_or_else(|| self.wrong(format!("the event has no `{name}`")))
     }
 
     fn side_event(&self, driver: &Driver, side: &Side) -> Result<SideEvent, ContractError> {
         let (event, ty) = self.event(driver, &side.event)?;
-        let source = side.source.as_ref().map(|source| self.part(&ty, source)).transpose()?;
-        Ok(SideEvent { event, source, text: self.part(&ty, &side.text)? })
+        let source = side
+            .source
+            .as_ref()
+            .map(|source| self.part(&ty, source))
+            .transpose()?;
+        Ok(SideEvent {
+            event,
+            source,
+            text: self.part(&ty, &side.text)?,
+        })
     }
 
     fn ended_event(&self, driver: &Driver, ended: &Ended) -> Result<EndedEvent, ContractError> {

@@ -1,11 +1,15 @@
 //! Syntax tree to checked case: every name resolved, every value typed, every mistake reported.
 
+mod call;
+mod compound;
 mod guest;
 mod host;
+mod ipc;
+mod json;
 mod pattern;
-mod payload;
 mod resolve;
 mod scope;
+mod statement;
 pub(crate) mod template;
 mod value;
 
@@ -54,6 +58,8 @@ struct Checker<'a> {
     files: &'a Beside<'a>,
     problems: Vec<Problem>,
     scope: Vec<Binding>,
+    /// Names that would be bound if their statements were right: nothing more is said of them.
+    unbound: BTreeSet<String>,
     side: Side,
     /// Whether a pattern may bind here.
     binds: bool,
@@ -74,18 +80,33 @@ struct Checker<'a> {
 }
 
 /// Checks a file that was parsed.
-pub(super) fn file(contract: &Contract, source: &Arc<Source>, files: &Beside<'_>, lexed: &Lexed, file: &syntax::File, problems: &mut Vec<Problem>) -> Vec<Case> {
+pub(super) fn file(
+    contract: &Contract,
+    source: &Arc<Source>,
+    files: &Beside<'_>,
+    lexed: &Lexed,
+    file: &syntax::File,
+    problems: &mut Vec<Problem>,
+) -> Vec<Case> {
     let header = Header::check(contract, file, problems);
     let mut cases = Vec::new();
     for case in &file.cases {
+        let unread = problems.iter().any(|problem| {
+            problem.span().start >= case.span.start && problem.span().start <= case.span.end
+        });
         let mut checker = Checker::new(contract, source, files);
         checker.default_world.clone_from(&header.world);
         let lines = lexed.lines.get(case.lines.clone()).unwrap_or_default();
         let checked = checker.case(case, header.group.as_deref().unwrap_or_default(), lines);
-        if checker.problems.is_empty() {
+        if checker.problems.is_empty() && !unread {
             cases.extend(checked);
         }
-        problems.append(&mut checker.problems);
+        problems.extend(
+            checker
+                .problems
+                .into_iter()
+                .filter(|problem| !(unread && problem.may_follow())),
+        );
     }
     cases
 }
@@ -99,22 +120,48 @@ struct Header {
 impl Header {
     fn check(contract: &Contract, file: &syntax::File, problems: &mut Vec<Problem>) -> Header {
         let start = Span { start: 0, end: 0 };
-        let mut missing = |what: &str| problems.push(Problem::new("no-header", start, format!("the header has no `{what}`"), format!("expected `{what} NAME`")));
+        let mut missing = |what: &str| {
+            problems.push(Problem::new(
+                "no-header",
+                start,
+                format!("the header has no `{what}`"),
+                format!("expected `{what} NAME`"),
+            ))
+        };
         match &file.contract {
             None => missing("contract"),
             Some(name) if name.text == contract.name => {}
             Some(name) => {
-                let message = format!("this file is of contract `{}`, not of `{}`", name.text, contract.name);
-                let problem = Problem::new("wrong-contract", name.span, message, "another contract");
-                problems.push(problem.help(format!("cases of contract `{}` say `contract {0}`", contract.name)));
+                let message = format!(
+                    "this file is of contract `{}`, not of `{}`",
+                    name.text, contract.name
+                );
+                let problem =
+                    Problem::new("wrong-contract", name.span, message, "another contract");
+                problems.push(problem.help(format!(
+                    "cases of contract `{}` say `contract {0}`",
+                    contract.name
+                )));
             }
         }
         let group = file.group.as_ref().map(|name| name.text.clone());
         if group.is_none() {
-            let problem = Problem::new("no-header", start, "the header has no `group`", "expected `group NAME`");
-            problems.push(problem.help("a case's id is GROUP.NAME, as in `pie.core.store-set.overwrite`"));
+            let problem = Problem::new(
+                "no-header",
+                start,
+                "the header has no `group`",
+                "expected `group NAME`",
+            );
+            problems.push(
+                problem.help("a case's id is GROUP.NAME, as in `pie.core.store-set.overwrite`"),
+            );
         }
-        let only = contract.worlds.keys().next().filter(|_| contract.worlds.len() == 1).cloned();
+        let only = contract
+            .worlds
+            .keys()
+            .next()
+            .filter(|_| contract.worlds.len() == 1)
+            .cloned();
         let world = match &file.world {
             None => only,
             Some(name) if contract.world(&name.text).is_some() => Some(name.text.clone()),
@@ -128,7 +175,11 @@ impl Header {
 }
 
 fn unknown_world(contract: &Contract, name: &syntax::Name) -> Problem {
-    let help = closest_or_all(&name.text, "worlds", contract.worlds.keys().map(String::as_str));
+    let help = closest_or_all(
+        &name.text,
+        "worlds",
+        contract.worlds.keys().map(String::as_str),
+    );
     let message = format!("contract `{}` has no world `{}`", contract.name, name.text);
     Problem::new("unknown-world", name.span, message, "unknown world").maybe_help(help)
 }
@@ -141,6 +192,7 @@ impl<'a> Checker<'a> {
             files,
             problems: Vec::new(),
             scope: Vec::new(),
+            unbound: BTreeSet::new(),
             side: Side::Constant,
             binds: true,
             default_world: None,
@@ -166,13 +218,27 @@ impl<'a> Checker<'a> {
         self.scope.clear();
         let host = self.steps(&case.host);
         if case.guests.is_empty() && case.host.is_empty() {
-            self.problems.push(Problem::new("empty-block", case.name.span, "a case without guests and host steps", "nothing happens in it"));
+            self.problems.push(Problem::new(
+                "empty-block",
+                case.name.span,
+                "a case without guests and host steps",
+                "nothing happens in it",
+            ));
         }
         if case.level == Level::Record && !self.named {
-            let problem = Problem::new("no-choice", case.name.span, "a `record` case without named outcomes", "nothing to record");
+            let problem = Problem::new(
+                "no-choice",
+                case.name.span,
+                "a `record` case without named outcomes",
+                "nothing to record",
+            );
             self.problems.push(problem.help("name the outcomes: `=> same: some(\"x\") | taken: none`; where there is only one, it is `robust`"));
         }
-        let header = [self.contract.name.as_str(), &id, self.default_world.as_deref().unwrap_or_default()];
+        let header = [
+            self.contract.name.as_str(),
+            &id,
+            self.default_world.as_deref().unwrap_or_default(),
+        ];
         Some(Case {
             hash: hash::of(&header, &self.source.text, lines, &self.read),
             id,
@@ -192,26 +258,63 @@ impl<'a> Checker<'a> {
     /// Quotations and capabilities.
     fn words(&mut self, case: &syntax::Case) {
         if case.quotes.is_empty() && matches!(case.level, Level::Must | Level::Should) {
-            let level = if case.level == Level::Must { "must" } else { "should" };
-            let problem = Problem::new("no-quotation", case.name.span, format!("a `{level}` case without the words it stands on"), "no quotation");
-            self.problems.push(problem.help("quote the contract on the next line, or take the level `record` or `robust`"));
+            let level = if case.level == Level::Must {
+                "must"
+            } else {
+                "should"
+            };
+            let problem = Problem::new(
+                "no-quotation",
+                case.name.span,
+                format!("a `{level}` case without the words it stands on"),
+                "no quotation",
+            );
+            self.problems.push(problem.help(
+                "quote the contract on the next line, or take the level `record` or `robust`",
+            ));
         }
-        for quote in case.quotes.iter().filter(|quote| quote.text.trim().is_empty()) {
-            self.problems.push(Problem::new("no-quotation", quote.span, "an empty quotation", "no words"));
+        for quote in case
+            .quotes
+            .iter()
+            .filter(|quote| quote.text.trim().is_empty())
+        {
+            self.problems.push(Problem::new(
+                "no-quotation",
+                quote.span,
+                "an empty quotation",
+                "no words",
+            ));
         }
         for name in &case.needs {
             if self.contract.capabilities.contains_key(&name.text) {
                 self.needs.insert(name.text.clone());
                 continue;
             }
-            let help = closest_or_all(&name.text, "capabilities", self.contract.capabilities.keys().map(String::as_str));
-            let message = format!("contract `{}` has no capability `{}`", self.contract.name, name.text);
-            self.problems.push(Problem::new("unknown-capability", name.span, message, "unknown capability").maybe_help(help));
+            let help = closest_or_all(
+                &name.text,
+                "capabilities",
+                self.contract.capabilities.keys().map(String::as_str),
+            );
+            let message = format!(
+                "contract `{}` has no capability `{}`",
+                self.contract.name, name.text
+            );
+            self.problems.push(
+                Problem::new(
+                    "unknown-capability",
+                    name.span,
+                    message,
+                    "unknown capability",
+                )
+                .maybe_help(help),
+            );
         }
     }
 
     fn environment(&mut self, term: Option<&syntax::Term>) -> Option<Expr> {
-        let Some(term) = term else { return Some(self.contract.environment.clone()) };
+        let Some(term) = term else {
+            return Some(self.contract.environment.clone());
+        };
         let ty = self.contract.driver.environment.clone();
         let syntax::TermKind::Record(fields, None) = &term.kind else {
             return self.mismatch(term, &ty);
@@ -222,17 +325,27 @@ impl<'a> Checker<'a> {
         };
         let found = self.fields(fields, &ty)?;
         let items = self.record_fields(&found, &ty, Some(&defaults), term)?;
-        let kind = match value::constants(&items) {
+        let kind = match compound::constants(&items) {
             Some(values) => ExprKind::Const(Value::Record(values)),
             None => ExprKind::Record(items),
         };
-        Some(Expr { ty, kind, span: term.span })
+        Some(Expr {
+            ty,
+            kind,
+            span: term.span,
+        })
     }
 
     /// Notes the capability of a record's field that is given.
     fn need_field(&mut self, ty: &Type, index: usize) {
-        let guarded = self.contract.driver.guarded.iter().filter(|(record, field, _)| record == ty && *field == index);
-        self.needs.extend(guarded.map(|(_, _, capability)| capability.clone()));
+        let guarded = self
+            .contract
+            .driver
+            .guarded
+            .iter()
+            .filter(|(record, field, _)| record == ty && *field == index);
+        self.needs
+            .extend(guarded.map(|(_, _, capability)| capability.clone()));
     }
 
     fn known_guest(&mut self, guest: &syntax::Guest) -> Option<super::model::Guest> {
@@ -240,27 +353,52 @@ impl<'a> Checker<'a> {
             Some(name) => name.text.clone(),
             None if self.guests.is_empty() => "guest".to_owned(),
             None => {
-                let problem = Problem::new("unnamed-guest", guest.span, "only the first guest may go unnamed", "expected a name");
+                let problem = Problem::new(
+                    "unnamed-guest",
+                    guest.span,
+                    "only the first guest may go unnamed",
+                    "expected a name",
+                );
                 self.problems.push(problem);
                 return None;
             }
         };
         let place = guest.name.as_ref().map_or(guest.span, |name| name.span);
         if let Some(before) = self.guests.iter().find(|known| known.name == name) {
-            let problem = Problem::new("duplicate", place, format!("two guests are named `{name}`"), "again here");
-            self.problems.push(problem.also(before.span, "first named here"));
+            let problem = Problem::new(
+                "duplicate",
+                place,
+                format!("two guests are named `{name}`"),
+                "again here",
+            );
+            self.problems
+                .push(problem.also(before.span, "first named here"));
         }
-        if guest.copies.is_some_and(|copies| copies == 0 || copies > MAX_COPIES) {
-            self.problems.push(Problem::new("number-range", guest.span, format!("a guest has 1 to {MAX_COPIES} copies"), "out of range"));
+        if guest
+            .copies
+            .is_some_and(|copies| copies == 0 || copies > MAX_COPIES)
+        {
+            self.problems.push(Problem::new(
+                "number-range",
+                guest.span,
+                format!("a guest has 1 to {MAX_COPIES} copies"),
+                "out of range",
+            ));
         }
         let signals = self.signals.len();
         let checked = self.guest(guest, name.clone());
         // A guest that is wrong is still there, so that the host steps are not reported for it.
-        let copies = checked.as_ref().map_or(guest.copies.unwrap_or(1), |guest| guest.copies);
+        let copies = checked
+            .as_ref()
+            .map_or(guest.copies.unwrap_or(1), |guest| guest.copies);
         if checked.is_none() {
             self.signals.truncate(signals);
         }
-        self.guests.push(Known { name, copies, span: place });
+        self.guests.push(Known {
+            name,
+            copies,
+            span: place,
+        });
         checked
     }
 

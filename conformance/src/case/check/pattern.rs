@@ -10,9 +10,9 @@ use super::super::{
 };
 use super::{
     Checker,
+    compound::list_value,
     scope::{is_bytes, is_number},
     syntax::{self, Field, Name, Pattern as Form, Term, TermKind},
-    value::list_value,
 };
 
 /// What an expectation judges.
@@ -32,7 +32,11 @@ pub(super) struct Judged<'t> {
 
 impl Checker<'_> {
     /// An expectation of a call, an event or a value.
-    pub(super) fn expectation(&mut self, expectation: &syntax::Expectation, judged: Judged<'_>) -> Option<Expectation> {
+    pub(super) fn expectation(
+        &mut self,
+        expectation: &syntax::Expectation,
+        judged: Judged<'_>,
+    ) -> Option<Expectation> {
         let several = expectation.outcomes.len() > 1;
         let mut names = BTreeSet::new();
         let mut outcomes = Some(Vec::new());
@@ -41,12 +45,22 @@ impl Checker<'_> {
                 Some(name) => {
                     self.named = true;
                     if !names.insert(name.text.as_str()) {
-                        let problem = Problem::new("duplicate", name.span, format!("two outcomes are named `{}`", name.text), "again here");
+                        let problem = Problem::new(
+                            "duplicate",
+                            name.span,
+                            format!("two outcomes are named `{}`", name.text),
+                            "again here",
+                        );
                         self.problems.push(problem);
                     }
                 }
                 None if several => {
-                    let problem = Problem::new("unnamed-outcome", outcome_span(outcome), "one of several outcomes has no name", "expected `NAME:` before it");
+                    let problem = Problem::new(
+                        "unnamed-outcome",
+                        outcome_span(outcome),
+                        "one of several outcomes has no name",
+                        "expected `NAME:` before it",
+                    );
                     self.problems.push(problem.help("`same: some(\"x\") | taken: none`: the report says which one the host chose"));
                 }
                 None => {}
@@ -55,34 +69,56 @@ impl Checker<'_> {
             let checked = self.outcome(outcome, judged);
             self.binds = binds;
             match (&mut outcomes, checked) {
-                (Some(outcomes), Some(outcome)) => outcomes.push((name.as_ref().map(|name| name.text.clone()), outcome)),
+                (Some(outcomes), Some(outcome)) => {
+                    outcomes.push((name.as_ref().map(|name| name.text.clone()), outcome))
+                }
                 _ => outcomes = None,
             }
         }
-        outcomes.map(|outcomes| Expectation { outcomes, span: expectation.span })
+        outcomes.map(|outcomes| Expectation {
+            outcomes,
+            span: expectation.span,
+        })
     }
 
     fn outcome(&mut self, outcome: &syntax::Outcome, judged: Judged<'_>) -> Option<Outcome> {
         let mut refuse = |possible: bool, span: Span, word: &str, help: &str| {
             if !possible {
-                let problem = Problem::new("wrong-outcome", span, format!("`{word}` cannot be the outcome of `{}`", judged.what), "not here");
+                let problem = Problem::new(
+                    "wrong-outcome",
+                    span,
+                    format!("`{word}` cannot be the outcome of `{}`", judged.what),
+                    "not here",
+                );
                 self.problems.push(problem.help(help));
             }
             possible
         };
         match outcome {
-            syntax::Outcome::Returns(span) => refuse(judged.returns, *span, "returns", "`_` is any value").then_some(Outcome::Returns),
+            syntax::Outcome::Returns(span) => {
+                refuse(judged.returns, *span, "returns", "`_` is any value")
+                    .then_some(Outcome::Returns)
+            }
             syntax::Outcome::Trap(span) => {
                 let help = "`trap` is the outcome of a guest's call or, in the host, of the event that tells how an instance ended";
                 refuse(judged.trap, *span, "trap", help).then_some(Outcome::Trap)
             }
-            syntax::Outcome::Timeout(span) => refuse(judged.timeout, *span, "timeout", "only `await` can time out").then_some(Outcome::Timeout),
+            syntax::Outcome::Timeout(span) => refuse(
+                judged.timeout,
+                *span,
+                "timeout",
+                "only `await` can time out",
+            )
+            .then_some(Outcome::Timeout),
             syntax::Outcome::Value(term) => match judged.ty {
                 Some(ty) => self.pattern(term, ty).map(Outcome::Value),
                 None if matches!(term.kind, TermKind::Wildcard) => Some(Outcome::Returns),
                 None => {
                     let message = format!("`{}` returns no value", judged.what);
-                    self.problems.push(Problem::new("no-result", term.span, message, "nothing to match").help("leave it out, or write `returns` or `trap`"));
+                    self.problems.push(
+                        Problem::new("no-result", term.span, message, "nothing to match")
+                            .help("leave it out, or write `returns` or `trap`"),
+                    );
                     None
                 }
             },
@@ -95,22 +131,35 @@ impl Checker<'_> {
             TermKind::Wildcard => PatternKind::Any,
             TermKind::Pattern(form) => self.form(form, ty, term)?,
             TermKind::Word(word, escaped) => self.word_pattern(word, *escaped, ty, term)?,
-            TermKind::Apply(name, escaped, arguments) if *escaped || !matches!(name.text.as_str(), "concat" | "size-le32") => {
+            TermKind::Apply(name, escaped, arguments)
+                if *escaped || !matches!(name.text.as_str(), "concat" | "size-le32") =>
+            {
                 self.case_pattern(name, arguments, ty, term)?
             }
             TermKind::List(terms) => self.list_pattern(terms, ty, term)?,
             TermKind::Tuple(terms) => self.tuple_pattern(terms, ty, term)?,
-            TermKind::Record(fields, rest) if matches!(ty, Type::Record(_)) => self.record_pattern(fields, rest.is_some(), ty, term)?,
+            TermKind::Record(fields, rest) if matches!(ty, Type::Record(_)) => {
+                self.record_pattern(fields, rest.is_some(), ty, term)?
+            }
             TermKind::Json { exactly, value, .. } => {
                 if *ty != Type::String && !is_bytes(ty) {
                     return self.mismatch(term, ty);
                 }
-                PatternKind::Json { exactly: *exactly, pattern: self.json_pattern(value)? }
+                PatternKind::Json {
+                    exactly: *exactly,
+                    pattern: self.json_pattern(value)?,
+                }
             }
-            TermKind::Ipc(ipc) if is_bytes(ty) => PatternKind::Ipc(self.ipc_pattern(ipc, term.span)?),
+            TermKind::Ipc(ipc) if is_bytes(ty) => {
+                PatternKind::Ipc(self.ipc_pattern(ipc, term.span)?)
+            }
             _ => PatternKind::Equal(self.value(term, ty)?),
         };
-        Some(Pattern { ty: ty.clone(), kind, span: term.span })
+        Some(Pattern {
+            ty: ty.clone(),
+            kind,
+            span: term.span,
+        })
     }
 
     fn form(&mut self, form: &Form, ty: &Type, term: &Term) -> Option<PatternKind> {
@@ -125,17 +174,33 @@ impl Checker<'_> {
                 }
             }
             Form::Each(element) => match ty {
-                Type::List(inner) | Type::FixedList(inner, _) => PatternKind::Each(Box::new(self.inside(|this| this.pattern(element, inner))?)),
-                _ => return self.wants(false, form, "a list", ty, term).map(|()| PatternKind::Any),
+                Type::List(inner) | Type::FixedList(inner, _) => {
+                    PatternKind::Each(Box::new(self.inside(|this| this.pattern(element, inner))?))
+                }
+                _ => {
+                    return self
+                        .wants(false, form, "a list", ty, term)
+                        .map(|()| PatternKind::Any);
+                }
             },
             Form::Unordered(terms) => match ty {
-                Type::List(inner) | Type::FixedList(inner, _) => {
-                    PatternKind::Unordered(self.inside(|this| this.each(terms, |this, term| this.pattern(term, inner)))?)
+                Type::List(inner) | Type::FixedList(inner, _) => PatternKind::Unordered(
+                    self.inside(|this| this.each(terms, |this, term| this.pattern(term, inner)))?,
+                ),
+                _ => {
+                    return self
+                        .wants(false, form, "a list", ty, term)
+                        .map(|()| PatternKind::Any);
                 }
-                _ => return self.wants(false, form, "a list", ty, term).map(|()| PatternKind::Any),
             },
             Form::Length(comparison, length) => {
-                self.wants(matches!(ty, Type::List(_) | Type::FixedList(..) | Type::String), form, "a list or a string", ty, term)?;
+                self.wants(
+                    matches!(ty, Type::List(_) | Type::FixedList(..) | Type::String),
+                    form,
+                    "a list or a string",
+                    ty,
+                    term,
+                )?;
                 PatternKind::Length(*comparison, *length)
             }
             Form::Compare(comparison, operand) => {
@@ -147,25 +212,43 @@ impl Checker<'_> {
                 let (low, high) = (self.value(low, ty), self.value(high, ty));
                 PatternKind::Range(low?, high?)
             }
-            Form::StartsWith(text) => PatternKind::StartsWith(self.text_operand(text, form, ty, term)?),
+            Form::StartsWith(text) => {
+                PatternKind::StartsWith(self.text_operand(text, form, ty, term)?)
+            }
             Form::EndsWith(text) => PatternKind::EndsWith(self.text_operand(text, form, ty, term)?),
             Form::Matches(regex) => {
                 self.wants(*ty == Type::String, form, "a string", ty, term)?;
                 if let Err(error) = regex_lite::Regex::new(&regex.text) {
-                    self.problems.push(Problem::new("regex", regex.span, format!("this is no regular expression: {error}"), "not a regular expression"));
+                    self.problems.push(Problem::new(
+                        "regex",
+                        regex.span,
+                        format!("this is no regular expression: {error}"),
+                        "not a regular expression",
+                    ));
                     return None;
                 }
                 PatternKind::Matches(regex.text.clone())
             }
-            Form::And(terms) => PatternKind::And(self.each(terms, |this, term| this.pattern(term, ty))?),
+            Form::And(terms) => {
+                PatternKind::And(self.each(terms, |this, term| this.pattern(term, ty))?)
+            }
             Form::OneOf(terms) => {
                 if terms.is_empty() {
-                    self.problems.push(Problem::new("argument-count", term.span, "`one-of` of nothing matches nothing", "no patterns"));
+                    self.problems.push(Problem::new(
+                        "argument-count",
+                        term.span,
+                        "`one-of` of nothing matches nothing",
+                        "no patterns",
+                    ));
                     return None;
                 }
-                PatternKind::OneOf(self.inside(|this| this.each(terms, |this, term| this.pattern(term, ty)))?)
+                PatternKind::OneOf(
+                    self.inside(|this| this.each(terms, |this, term| this.pattern(term, ty)))?,
+                )
             }
-            Form::Not(inner) => PatternKind::Not(Box::new(self.inside(|this| this.pattern(inner, ty))?)),
+            Form::Not(inner) => {
+                PatternKind::Not(Box::new(self.inside(|this| this.pattern(inner, ty))?))
+            }
             Form::Distinct(name) => {
                 self.class(name, ty)?;
                 PatternKind::Distinct(name.text.clone())
@@ -183,7 +266,10 @@ impl Checker<'_> {
                         _ => None,
                     },
                 })?;
-                PatternKind::Trace { rows, in_order: *in_order }
+                PatternKind::Trace {
+                    rows,
+                    in_order: *in_order,
+                }
             }
             Form::Transcript => PatternKind::Transcript,
         })
@@ -197,64 +283,135 @@ impl Checker<'_> {
         result
     }
 
-    fn wants(&mut self, fits: bool, form: &Form, wanted: &str, ty: &Type, term: &Term) -> Option<()> {
+    fn wants(
+        &mut self,
+        fits: bool,
+        form: &Form,
+        wanted: &str,
+        ty: &Type,
+        term: &Term,
+    ) -> Option<()> {
         if !fits {
             let keyword = form.keyword();
-            let message = format!("{} matches {wanted}, but this is {}", if keyword.contains(' ') { keyword.to_owned() } else { format!("`{keyword}`") }, self.describe(ty));
-            self.problems.push(Problem::new("wrong-type", term.span, message, format!("the value is {}", self.describe(ty))));
+            let message = format!(
+                "{} matches {wanted}, but this is {}",
+                if keyword.contains(' ') {
+                    keyword.to_owned()
+                } else {
+                    format!("`{keyword}`")
+                },
+                self.describe(ty)
+            );
+            self.problems.push(Problem::new(
+                "wrong-type",
+                term.span,
+                message,
+                format!("the value is {}", self.describe(ty)),
+            ));
         }
         fits.then_some(())
     }
 
     fn let_pattern(&mut self, name: &Name, ty: &Type) -> Option<PatternKind> {
         if !self.binds {
-            let problem = Problem::new("bind-here", name.span, format!("`{}` would not always be bound", name.text), "nothing can be bound here");
-            self.problems.push(problem.help("bind at one certain place: the whole value, a payload, a field, an element"));
+            let problem = Problem::new(
+                "bind-here",
+                name.span,
+                format!("`{}` would not always be bound", name.text),
+                "nothing can be bound here",
+            );
+            self.problems.push(problem.help(
+                "bind at one certain place: the whole value, a payload, a field, an element",
+            ));
             return None;
         }
         self.bind(name, ty.clone(), false);
         Some(PatternKind::Bind(name.text.clone()))
     }
 
-    fn contains(&mut self, element: &Term, count: Option<u32>, ty: &Type, term: &Term) -> Option<PatternKind> {
+    fn contains(
+        &mut self,
+        element: &Term,
+        count: Option<u32>,
+        ty: &Type,
+        term: &Term,
+    ) -> Option<PatternKind> {
         match ty {
-            Type::String if count.is_none() => Some(PatternKind::ContainsText(self.value(element, &Type::String)?)),
+            Type::String if count.is_none() => Some(PatternKind::ContainsText(
+                self.value(element, &Type::String)?,
+            )),
             Type::List(inner) | Type::FixedList(inner, _) => {
                 let element = self.inside(|this| this.pattern(element, inner))?;
                 Some(PatternKind::Contains(Box::new(element), count))
             }
             _ => {
-                let message = if *ty == Type::String { "`once` and `times` count in lists".to_owned() } else { format!("`contains` matches a list or a string, but this is {}", self.describe(ty)) };
-                self.problems.push(Problem::new("wrong-type", term.span, message, format!("the value is {}", self.describe(ty))));
+                let message = if *ty == Type::String {
+                    "`once` and `times` count in lists".to_owned()
+                } else {
+                    format!(
+                        "`contains` matches a list or a string, but this is {}",
+                        self.describe(ty)
+                    )
+                };
+                self.problems.push(Problem::new(
+                    "wrong-type",
+                    term.span,
+                    message,
+                    format!("the value is {}", self.describe(ty)),
+                ));
                 None
             }
         }
     }
 
-    fn text_operand(&mut self, operand: &Term, form: &Form, ty: &Type, term: &Term) -> Option<Expr> {
+    fn text_operand(
+        &mut self,
+        operand: &Term,
+        form: &Form,
+        ty: &Type,
+        term: &Term,
+    ) -> Option<Expr> {
         self.wants(*ty == Type::String, form, "a string", ty, term)?;
         self.value(operand, &Type::String)
     }
 
     /// A name of `distinct` and `same` has one type throughout a case.
     fn class(&mut self, name: &Name, ty: &Type) -> Option<()> {
-        let (before, place) = self.classes.entry(name.text.clone()).or_insert_with(|| (ty.clone(), name.span)).clone();
+        let (before, place) = self
+            .classes
+            .entry(name.text.clone())
+            .or_insert_with(|| (ty.clone(), name.span))
+            .clone();
         if before == *ty {
             return Some(());
         }
         let message = format!("`{}` gathers values of another type", name.text);
-        let problem = Problem::new("wrong-type", name.span, message, format!("this is {}", self.describe(ty)));
+        let problem = Problem::new(
+            "wrong-type",
+            name.span,
+            message,
+            format!("this is {}", self.describe(ty)),
+        );
         let before = format!("this is {}", self.describe(&before));
         self.problems.push(problem.also(place, before));
         None
     }
 
-    fn word_pattern(&mut self, word: &str, escaped: bool, ty: &Type, term: &Term) -> Option<PatternKind> {
+    fn word_pattern(
+        &mut self,
+        word: &str,
+        escaped: bool,
+        ty: &Type,
+        term: &Term,
+    ) -> Option<PatternKind> {
         let free = match ty {
             Type::Result(Some(_), _) if word == "ok" && !escaped => Some(0),
             Type::Result(_, Some(_)) if word == "err" && !escaped => Some(1),
             Type::Option(_) if word == "some" && !escaped => Some(1),
-            Type::Variant(cases) => cases.iter().position(|case| &*case.name == word && case.ty.is_some()).and_then(|index| u32::try_from(index).ok()),
+            Type::Variant(cases) => cases
+                .iter()
+                .position(|case| &*case.name == word && case.ty.is_some())
+                .and_then(|index| u32::try_from(index).ok()),
             _ => None,
         };
         match free {
@@ -263,20 +420,39 @@ impl Checker<'_> {
         }
     }
 
-    fn case_pattern(&mut self, name: &Name, arguments: &[Term], ty: &Type, term: &Term) -> Option<PatternKind> {
+    fn case_pattern(
+        &mut self,
+        name: &Name,
+        arguments: &[Term],
+        ty: &Type,
+        term: &Term,
+    ) -> Option<PatternKind> {
         let word = name.text.as_str();
         let (index, payload) = match ty {
             Type::Option(some) if word == "some" => (1, Some((**some).clone())),
             Type::Result(ok, _) if word == "ok" => (0, ok.as_deref().cloned()),
             Type::Result(_, err) if word == "err" => (1, err.as_deref().cloned()),
             Type::Variant(cases) => {
-                let index = self.case_index(word, name.span, cases.iter().map(|case| &*case.name))?;
-                (index, cases.get(index as usize).and_then(|case| case.ty.clone()))
+                let index =
+                    self.case_index(word, name.span, cases.iter().map(|case| &*case.name))?;
+                (
+                    index,
+                    cases.get(index as usize).and_then(|case| case.ty.clone()),
+                )
             }
             _ => return self.mismatch(term, ty),
         };
         // `ok(_)` of a result without payload is `ok`.
-        if let (None, [Term { kind: TermKind::Wildcard, .. }]) = (&payload, arguments) {
+        if let (
+            None,
+            [
+                Term {
+                    kind: TermKind::Wildcard,
+                    ..
+                },
+            ],
+        ) = (&payload, arguments)
+        {
             return Some(PatternKind::Case(index, None));
         }
         let (inner, payload) = self.payload(word, arguments, payload.as_ref(), term.span)?;
@@ -300,7 +476,9 @@ impl Checker<'_> {
         };
         let items = self.each(terms, |this, term| this.pattern(term, element))?;
         let constant = items.iter().map(constant).collect::<Option<Vec<Value>>>();
-        Some(constant.map_or(PatternKind::List(items), |values| equal(list_value(values, element), ty, term.span)))
+        Some(constant.map_or(PatternKind::List(items), |values| {
+            equal(list_value(values, element), ty, term.span)
+        }))
     }
 
     fn tuple_pattern(&mut self, terms: &[Term], ty: &Type, term: &Term) -> Option<PatternKind> {
@@ -313,11 +491,21 @@ impl Checker<'_> {
         let mut types = types.iter();
         let items = self.each(terms, |this, term| this.pattern(term, types.next()?))?;
         let constant = items.iter().map(constant).collect::<Option<Vec<Value>>>();
-        Some(constant.map_or(PatternKind::Tuple(items), |values| equal(Value::Tuple(values), ty, term.span)))
+        Some(constant.map_or(PatternKind::Tuple(items), |values| {
+            equal(Value::Tuple(values), ty, term.span)
+        }))
     }
 
-    fn record_pattern(&mut self, fields: &[Field], open: bool, ty: &Type, term: &Term) -> Option<PatternKind> {
-        let Type::Record(declared) = ty else { return None };
+    fn record_pattern(
+        &mut self,
+        fields: &[Field],
+        open: bool,
+        ty: &Type,
+        term: &Term,
+    ) -> Option<PatternKind> {
+        let Type::Record(declared) = ty else {
+            return None;
+        };
         let found = self.fields(fields, ty)?;
         let mut missing = Vec::new();
         let mut items = Vec::new();
@@ -329,9 +517,16 @@ impl Checker<'_> {
             }
         }
         if !missing.is_empty() {
-            let plural = if missing.len() == 1 { "field" } else { "fields" };
+            let plural = if missing.len() == 1 {
+                "field"
+            } else {
+                "fields"
+            };
             let message = format!("missing {plural} {}", missing.join(", "));
-            self.problems.push(Problem::new("missing-field", term.span, message, "in this record").help("`..` at the end leaves the other fields free"));
+            self.problems.push(
+                Problem::new("missing-field", term.span, message, "in this record")
+                    .help("`..` at the end leaves the other fields free"),
+            );
             return None;
         }
         let items = items.into_iter().flatten().map(|item| match item {
@@ -340,26 +535,40 @@ impl Checker<'_> {
             None => Some(None),
         });
         let items = items.collect::<Option<Vec<Option<Pattern>>>>()?;
-        let constant = items.iter().map(|item| item.as_ref().and_then(constant)).collect::<Option<Vec<Value>>>();
-        Some(constant.map_or(PatternKind::Record(items), |values| equal(Value::Record(values), ty, term.span)))
+        let constant = items
+            .iter()
+            .map(|item| item.as_ref().and_then(constant))
+            .collect::<Option<Vec<Value>>>();
+        Some(constant.map_or(PatternKind::Record(items), |values| {
+            equal(Value::Record(values), ty, term.span)
+        }))
     }
 }
 
 fn equal(value: Value, ty: &Type, span: Span) -> PatternKind {
-    PatternKind::Equal(Expr { ty: ty.clone(), kind: ExprKind::Const(value), span })
+    PatternKind::Equal(Expr {
+        ty: ty.clone(),
+        kind: ExprKind::Const(value),
+        span,
+    })
 }
 
 /// The value of a pattern that only one known value matches.
 fn constant(pattern: &Pattern) -> Option<Value> {
     match &pattern.kind {
-        PatternKind::Equal(Expr { kind: ExprKind::Const(value), .. }) => Some(value.clone()),
+        PatternKind::Equal(Expr {
+            kind: ExprKind::Const(value),
+            ..
+        }) => Some(value.clone()),
         _ => None,
     }
 }
 
 fn outcome_span(outcome: &syntax::Outcome) -> Span {
     match outcome {
-        syntax::Outcome::Returns(span) | syntax::Outcome::Trap(span) | syntax::Outcome::Timeout(span) => *span,
+        syntax::Outcome::Returns(span)
+        | syntax::Outcome::Trap(span)
+        | syntax::Outcome::Timeout(span) => *span,
         syntax::Outcome::Value(term) => term.span,
     }
 }

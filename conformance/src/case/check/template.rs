@@ -20,7 +20,11 @@ pub(crate) fn constant(contract: &Contract, text: &str, ty: &Type) -> Result<Exp
     run(contract, text, |checker| {
         let term = syntax::parse_term(text)?;
         let value = checker.constant(&term, ty);
-        Ok(value.map(|value| Expr { ty: ty.clone(), kind: ExprKind::Const(value), span: term.span }))
+        Ok(value.map(|value| Expr {
+            ty: ty.clone(),
+            kind: ExprKind::Const(value),
+            span: term.span,
+        }))
     })
 }
 
@@ -34,7 +38,11 @@ pub(crate) fn with_text(contract: &Contract, text: &str, ty: &Type) -> Result<Ex
 }
 
 /// A call of an import of this world in which `$text` is a text.
-pub(crate) fn call_with_text(contract: &Contract, world: &str, text: &str) -> Result<Call, Diagnostics> {
+pub(crate) fn call_with_text(
+    contract: &Contract,
+    world: &str,
+    text: &str,
+) -> Result<Call, Diagnostics> {
     run(contract, text, |checker| {
         let call = syntax::parse_call(text)?;
         checker.bind_text();
@@ -46,12 +54,25 @@ pub(crate) fn call_with_text(contract: &Contract, world: &str, text: &str) -> Re
 impl Checker<'_> {
     fn bind_text(&mut self) {
         self.side = Side::Guest;
-        self.scope.push(Binding { name: "text".to_owned(), ty: Type::String, counter: false, span: Span::default() });
+        self.scope.push(Binding {
+            name: "text".to_owned(),
+            ty: Type::String,
+            counter: false,
+            span: Span::default(),
+        });
     }
 }
 
-fn run<T>(contract: &Contract, text: &str, check: impl FnOnce(&mut Checker<'_>) -> Result<Option<T>, Problem>) -> Result<T, Diagnostics> {
-    let source = Arc::new(Source { name: "contract.toml".to_owned(), path: PathBuf::new(), text: text.to_owned() });
+fn run<T>(
+    contract: &Contract,
+    text: &str,
+    check: impl FnOnce(&mut Checker<'_>) -> Result<Option<T>, Box<Problem>>,
+) -> Result<T, Diagnostics> {
+    let source = Arc::new(Source {
+        name: "contract.toml".to_owned(),
+        path: PathBuf::new(),
+        text: text.to_owned(),
+    });
     let none = |_: &str| Err(io::ErrorKind::NotFound.into());
     let mut checker = Checker::new(contract, &source, &none);
     let checked = check(&mut checker);
@@ -59,7 +80,12 @@ fn run<T>(contract: &Contract, text: &str, check: impl FnOnce(&mut Checker<'_>) 
     match checked {
         Ok(Some(value)) if problems.is_empty() => return Ok(value),
         Ok(_) => {}
-        Err(problem) => problems.push(problem),
+        Err(problem) => problems.push(*problem),
     }
-    Err(Diagnostics(problems.into_iter().map(|problem| problem.within(&source)).collect()))
+    Err(Diagnostics(
+        problems
+            .into_iter()
+            .map(|problem| problem.within(&source))
+            .collect(),
+    ))
 }

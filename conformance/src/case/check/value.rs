@@ -9,11 +9,11 @@ use super::super::{
 use super::{
     Checker,
     scope::{SURROUNDINGS, Side, is_bytes, is_integer},
-    syntax::{Field, Name, Piece, Term, TermKind},
+    syntax::{Name, Piece, Term, TermKind},
 };
 
-/// Bytes a repeated text may have.
-const MAX_REPEATED: u64 = 1 << 30;
+/// Bytes a repeated text may have where it is needed before the case runs.
+const MAX_CONSTANT: u64 = 1 << 26;
 
 impl Checker<'_> {
     /// The value a term stands for, of type `ty`; `None` when something was reported.
@@ -23,22 +23,44 @@ impl Checker<'_> {
             TermKind::Text(pieces) => self.text(pieces, ty, term)?,
             TermKind::Char(c) if *ty == Type::Char => ExprKind::Const(Value::Char(*c)),
             TermKind::Word(word, escaped) => self.word(word, *escaped, ty, term)?,
-            TermKind::Var(name, index) => return self.variable(name, index.as_deref(), ty, term.span),
-            TermKind::Apply(name, escaped, arguments) => self.apply(name, *escaped, arguments, ty, term)?,
+            TermKind::Var(name, index) => {
+                return self.variable(name, index.as_deref(), ty, term.span);
+            }
+            TermKind::Apply(name, escaped, arguments) => {
+                self.apply(name, *escaped, arguments, ty, term)?
+            }
             TermKind::List(terms) => self.list(terms, ty, term)?,
             TermKind::Tuple(terms) => self.tuple(terms, ty, term)?,
             TermKind::Record(fields, rest) => self.record(fields, *rest, ty, term)?,
             TermKind::Repeat(inner, count) => self.repeat(inner, *count, ty, term)?,
-            TermKind::Hex(bytes) if is_bytes(ty) => self.sized(Value::Bytes(bytes.clone()), bytes.len(), ty, term)?,
+            TermKind::Hex(bytes) if is_bytes(ty) => {
+                self.sized(Value::Bytes(bytes.clone()), bytes.len(), ty, term)?
+            }
             TermKind::Utf8(pieces) if is_bytes(ty) => self.parts(pieces, true)?,
-            TermKind::Json { bytes, exactly, value } => self.json_value(*bytes, *exactly, value, ty, term)?,
-            TermKind::Ipc(ipc) if is_bytes(ty) => ExprKind::Const(Value::Bytes(self.ipc_bytes(ipc, term.span)?)),
-            TermKind::Spoil(inner, faults) if is_bytes(ty) => ExprKind::Const(Value::Bytes(self.spoilt(inner, faults, ty, term.span)?)),
+            TermKind::Json {
+                bytes,
+                exactly,
+                value,
+            } => self.json_value(*bytes, *exactly, value, ty, term)?,
+            TermKind::Ipc(ipc) if is_bytes(ty) => {
+                ExprKind::Const(Value::Bytes(self.ipc_bytes(ipc, term.span)?))
+            }
+            TermKind::Spoil(inner, faults) if is_bytes(ty) => {
+                ExprKind::Const(Value::Bytes(self.spoilt(inner, faults, ty, term.span)?))
+            }
             TermKind::Wildcard => return self.not_a_value("_", term.span),
             TermKind::Pattern(pattern) => return self.not_a_value(pattern.keyword(), term.span),
-            TermKind::Char(_) | TermKind::Hex(_) | TermKind::Utf8(_) | TermKind::Ipc(_) | TermKind::Spoil(..) => return self.mismatch(term, ty),
+            TermKind::Char(_)
+            | TermKind::Hex(_)
+            | TermKind::Utf8(_)
+            | TermKind::Ipc(_)
+            | TermKind::Spoil(..) => return self.mismatch(term, ty),
         };
-        Some(Expr { ty: ty.clone(), kind, span: term.span })
+        Some(Expr {
+            ty: ty.clone(),
+            kind,
+            span: term.span,
+        })
     }
 
     /// A value that is known before anything runs.
@@ -46,19 +68,41 @@ impl Checker<'_> {
         let expr = self.value(term, ty)?;
         match expr.kind {
             ExprKind::Const(value) => Some(value),
+            ExprKind::Repeat(bytes, count)
+                if bytes.len() as u64 * u64::from(count) > MAX_CONSTANT =>
+            {
+                let message = format!("more than {MAX_CONSTANT} bytes in a constant");
+                self.problems
+                    .push(Problem::new("number-range", term.span, message, "too much"));
+                None
+            }
             ExprKind::Repeat(bytes, count) => {
                 let bytes = bytes.repeat(count as usize);
-                if *ty == Type::String { String::from_utf8(bytes).ok().map(Value::String) } else { Some(Value::Bytes(bytes)) }
+                if *ty == Type::String {
+                    String::from_utf8(bytes).ok().map(Value::String)
+                } else {
+                    Some(Value::Bytes(bytes))
+                }
             }
             _ => {
-                self.problems.push(Problem::new("not-constant", term.span, "this value must be known before the case runs", "not constant"));
+                self.problems.push(Problem::new(
+                    "not-constant",
+                    term.span,
+                    "this value must be known before the case runs",
+                    "not constant",
+                ));
                 None
             }
         }
     }
 
-    fn not_a_value<T>(&mut self, what: &str, span: Span) -> Option<T> {
-        let problem = Problem::new("pattern-as-value", span, format!("a pattern ({what}) where a value must stand"), "not a value");
+    pub(super) fn not_a_value<T>(&mut self, what: &str, span: Span) -> Option<T> {
+        let problem = Problem::new(
+            "pattern-as-value",
+            span,
+            format!("a pattern ({what}) where a value must stand"),
+            "not a value",
+        );
         self.problems.push(problem);
         None
     }
@@ -67,7 +111,12 @@ impl Checker<'_> {
     pub(super) fn mismatch<T>(&mut self, term: &Term, ty: &Type) -> Option<T> {
         let expected = self.describe(ty);
         let found = found(term);
-        let problem = Problem::new("wrong-type", term.span, format!("expected {expected}, found {found}"), format!("expected {expected}"));
+        let problem = Problem::new(
+            "wrong-type",
+            term.span,
+            format!("expected {expected}, found {found}"),
+            format!("expected {expected}"),
+        );
         self.problems.push(problem.maybe_help(self.hint(term, ty)));
         None
     }
@@ -75,18 +124,29 @@ impl Checker<'_> {
     /// What was probably meant.
     fn hint(&self, term: &Term, ty: &Type) -> Option<String> {
         match (&term.kind, ty) {
-            (TermKind::Word(word, _), _) if self.lookup(word).is_some() || self.guests.iter().any(|guest| guest.name == *word) => {
+            (TermKind::Word(word, _), _)
+                if self.lookup(word).is_some()
+                    || self.guests.iter().any(|guest| guest.name == *word) =>
+            {
                 Some(format!("a bound value is written with `$`: `${word}`"))
             }
             (TermKind::Word(..), Type::String) => Some("text stands in double quotes".into()),
-            (TermKind::Text(_), ty) if is_bytes(ty) => Some("bytes of a text are written `utf8 \"...\"`".into()),
+            (TermKind::Text(_), ty) if is_bytes(ty) => {
+                Some("bytes of a text are written `utf8 \"...\"`".into())
+            }
             (TermKind::Text(_), Type::Char) => Some("a `char` stands in single quotes".into()),
-            (TermKind::Hex(_) | TermKind::Utf8(_), Type::String) => Some("text stands in plain double quotes".into()),
+            (TermKind::Hex(_) | TermKind::Utf8(_), Type::String) => {
+                Some("text stands in plain double quotes".into())
+            }
             (TermKind::Wildcard | TermKind::Pattern(_), _) => None,
-            (TermKind::Apply(name, ..), Type::Option(_)) if name.text != "some" => Some("an option is `some(...)` or `none`".into()),
+            (TermKind::Apply(name, ..), Type::Option(_)) if name.text != "some" => {
+                Some("an option is `some(...)` or `none`".into())
+            }
             (_, Type::Option(_)) => Some("an option is `some(...)` or `none`".into()),
             (_, Type::Result(..)) => Some("a result is `ok(...)` or `err(...)`".into()),
-            (_, Type::Own(_) | Type::Borrow(_)) => Some("handles are bound by `let name = ...` and written `$name`".into()),
+            (_, Type::Own(_) | Type::Borrow(_)) => {
+                Some("handles are bound by `let name = ...` and written `$name`".into())
+            }
             _ => None,
         }
     }
@@ -103,8 +163,16 @@ impl Checker<'_> {
         };
         if value.is_none() {
             let expected = self.describe(ty);
-            let problem = Problem::new("wrong-type", span, format!("expected {expected}, found the number {text}"), format!("expected {expected}"));
-            let term = Term { kind: TermKind::Number(text.to_owned()), span };
+            let problem = Problem::new(
+                "wrong-type",
+                span,
+                format!("expected {expected}, found the number {text}"),
+                format!("expected {expected}"),
+            );
+            let term = Term {
+                kind: TermKind::Number(text.to_owned()),
+                span,
+            };
             self.problems.push(problem.maybe_help(self.hint(&term, ty)));
         }
         value
@@ -112,25 +180,62 @@ impl Checker<'_> {
 
     fn integer(&mut self, number: i128, ty: &Type, span: Span) -> Option<Value> {
         let (value, low, high) = match ty {
-            Type::S8 => (i8::try_from(number).ok().map(Value::S8), i8::MIN.into(), i8::MAX.into()),
+            Type::S8 => (
+                i8::try_from(number).ok().map(Value::S8),
+                i8::MIN.into(),
+                i8::MAX.into(),
+            ),
             Type::U8 => (u8::try_from(number).ok().map(Value::U8), 0, u8::MAX.into()),
-            Type::S16 => (i16::try_from(number).ok().map(Value::S16), i16::MIN.into(), i16::MAX.into()),
-            Type::U16 => (u16::try_from(number).ok().map(Value::U16), 0, u16::MAX.into()),
-            Type::S32 => (i32::try_from(number).ok().map(Value::S32), i32::MIN.into(), i32::MAX.into()),
-            Type::U32 => (u32::try_from(number).ok().map(Value::U32), 0, u32::MAX.into()),
-            Type::S64 => (i64::try_from(number).ok().map(Value::S64), i64::MIN.into(), i64::MAX.into()),
-            _ => (u64::try_from(number).ok().map(Value::U64), 0i128, i128::from(u64::MAX)),
+            Type::S16 => (
+                i16::try_from(number).ok().map(Value::S16),
+                i16::MIN.into(),
+                i16::MAX.into(),
+            ),
+            Type::U16 => (
+                u16::try_from(number).ok().map(Value::U16),
+                0,
+                u16::MAX.into(),
+            ),
+            Type::S32 => (
+                i32::try_from(number).ok().map(Value::S32),
+                i32::MIN.into(),
+                i32::MAX.into(),
+            ),
+            Type::U32 => (
+                u32::try_from(number).ok().map(Value::U32),
+                0,
+                u32::MAX.into(),
+            ),
+            Type::S64 => (
+                i64::try_from(number).ok().map(Value::S64),
+                i64::MIN.into(),
+                i64::MAX.into(),
+            ),
+            _ => (
+                u64::try_from(number).ok().map(Value::U64),
+                0i128,
+                i128::from(u64::MAX),
+            ),
         };
         if value.is_none() {
             let name = self.describe(ty);
-            let problem = Problem::new("number-range", span, format!("{number} does not fit {name}"), format!("{name} is {low} to {high}"));
+            let problem = Problem::new(
+                "number-range",
+                span,
+                format!("{number} does not fit {name}"),
+                format!("{name} is {low} to {high}"),
+            );
             self.problems.push(problem);
         }
         value
     }
 
     fn text(&mut self, pieces: &[Piece], ty: &Type, term: &Term) -> Option<ExprKind> {
-        if *ty == Type::String { self.parts(pieces, false) } else { self.mismatch(term, ty) }
+        if *ty == Type::String {
+            self.parts(pieces, false)
+        } else {
+            self.mismatch(term, ty)
+        }
     }
 
     /// Text or, if `bytes`, its UTF-8.
@@ -143,7 +248,9 @@ impl Checker<'_> {
             });
         }
         Some(match parts.as_slice() {
-            [TextPart::Literal(text)] if bytes => ExprKind::Const(Value::Bytes(text.clone().into_bytes())),
+            [TextPart::Literal(text)] if bytes => {
+                ExprKind::Const(Value::Bytes(text.clone().into_bytes()))
+            }
             [TextPart::Literal(text)] => ExprKind::Const(Value::String(text.clone())),
             _ => ExprKind::Text(parts),
         })
@@ -152,26 +259,55 @@ impl Checker<'_> {
     /// What `\{name}` stands for.
     pub(super) fn interpolated(&mut self, name: &str, span: Span) -> Option<TextPart> {
         if self.side == Side::Constant {
-            self.problems.push(Problem::new("interpolation", span, "no `\\{...}` in a text that is known before the case runs", "must be constant"));
+            self.problems.push(Problem::new(
+                "interpolation",
+                span,
+                "no `\\{...}` in a text that is known before the case runs",
+                "must be constant",
+            ));
             return None;
         }
         match self.lookup(name) {
             Some(binding) if binding.counter => Some(TextPart::Loop(name.to_owned())),
-            Some(binding) if self.side == Side::Host && binding.ty == Type::String => Some(TextPart::Var(name.to_owned())),
+            Some(binding) if self.side == Side::Host && binding.ty == Type::String => {
+                Some(TextPart::Var(name.to_owned()))
+            }
             Some(_) if self.side == Side::Guest => {
-                let problem = Problem::new("interpolation", span, format!("`{name}` is no loop variable"), "only loop variables and surroundings");
-                self.problems.push(problem.help(format!("put texts together with `concat(\"...\", ${name})`")));
+                let problem = Problem::new(
+                    "interpolation",
+                    span,
+                    format!("`{name}` is no loop variable"),
+                    "only loop variables and surroundings",
+                );
+                self.problems.push(problem.help(format!(
+                    "put texts together with `concat(\"...\", ${name})`"
+                )));
                 None
             }
             Some(_) => {
-                self.problems.push(Problem::new("interpolation", span, format!("`{name}` is not text"), "only text can stand in text"));
+                self.problems.push(Problem::new(
+                    "interpolation",
+                    span,
+                    format!("`{name}` is not text"),
+                    "only text can stand in text",
+                ));
                 None
             }
             None if SURROUNDINGS.contains(&name) => Some(TextPart::Surrounding(name.to_owned())),
             None => {
-                let names = self.scope.iter().filter(|binding| binding.counter || self.side == Side::Host).map(|binding| binding.name.as_str());
+                let names = self
+                    .scope
+                    .iter()
+                    .filter(|binding| binding.counter || self.side == Side::Host)
+                    .map(|binding| binding.name.as_str());
                 let help = closest_or_all(name, "known here", names.chain(SURROUNDINGS));
-                let problem = Problem::new("unknown-name", span, format!("`\\{{{name}}}` names nothing that text can hold"), "unknown").maybe_help(help);
+                let problem = Problem::new(
+                    "unknown-name",
+                    span,
+                    format!("`\\{{{name}}}` names nothing that text can hold"),
+                    "unknown",
+                )
+                .maybe_help(help);
                 self.problems.push(problem);
                 None
             }
@@ -181,7 +317,12 @@ impl Checker<'_> {
     fn word(&mut self, word: &str, escaped: bool, ty: &Type, term: &Term) -> Option<ExprKind> {
         let payload_missing = |this: &mut Self, payload: &Type| {
             let payload = this.describe(payload);
-            let problem = Problem::new("wrong-type", term.span, format!("`{word}` needs a payload"), format!("expected `{word}({payload})`"));
+            let problem = Problem::new(
+                "wrong-type",
+                term.span,
+                format!("`{word}` needs a payload"),
+                format!("expected `{word}({payload})`"),
+            );
             this.problems.push(problem);
             None
         };
@@ -196,13 +337,22 @@ impl Checker<'_> {
             Type::Option(_) if plain && word == "none" => Value::Option(None),
             Type::Result(None, _) if plain && word == "ok" => Value::Result(Ok(None)),
             Type::Result(_, None) if plain && word == "err" => Value::Result(Err(None)),
-            Type::Result(Some(payload), _) if plain && word == "ok" => return payload_missing(self, payload),
-            Type::Result(_, Some(payload)) if plain && word == "err" => return payload_missing(self, payload),
-            Type::Enum(cases) if !self.bound_word(word, cases.iter().any(|case| **case == *word)) => {
+            Type::Result(Some(payload), _) if plain && word == "ok" => {
+                return payload_missing(self, payload);
+            }
+            Type::Result(_, Some(payload)) if plain && word == "err" => {
+                return payload_missing(self, payload);
+            }
+            Type::Enum(cases)
+                if !self.bound_word(word, cases.iter().any(|case| **case == *word)) =>
+            {
                 Value::Enum(self.case_index(word, term.span, cases.iter().map(|case| &**case))?)
             }
-            Type::Variant(cases) if !self.bound_word(word, cases.iter().any(|case| &*case.name == word)) => {
-                let index = self.case_index(word, term.span, cases.iter().map(|case| &*case.name))?;
+            Type::Variant(cases)
+                if !self.bound_word(word, cases.iter().any(|case| &*case.name == word)) =>
+            {
+                let index =
+                    self.case_index(word, term.span, cases.iter().map(|case| &*case.name))?;
                 match cases.get(index as usize).and_then(|case| case.ty.as_ref()) {
                     Some(payload) => return payload_missing(self, payload),
                     None => Value::Variant(index, None),
@@ -219,26 +369,54 @@ impl Checker<'_> {
     }
 
     /// The index of a case; reports unknown ones.
-    pub(super) fn case_index<'n>(&mut self, word: &str, span: Span, names: impl Iterator<Item = &'n str> + Clone) -> Option<u32> {
+    pub(super) fn case_index<'n>(
+        &mut self,
+        word: &str,
+        span: Span,
+        names: impl Iterator<Item = &'n str> + Clone,
+    ) -> Option<u32> {
         let index = names.clone().position(|name| name == word);
         if index.is_none() {
             let help = closest_or_all(word, "cases", names);
-            self.problems.push(Problem::new("unknown-case", span, format!("there is no case `{word}`"), "unknown case").maybe_help(help));
+            self.problems.push(
+                Problem::new(
+                    "unknown-case",
+                    span,
+                    format!("there is no case `{word}`"),
+                    "unknown case",
+                )
+                .maybe_help(help),
+            );
         }
         index.and_then(|index| u32::try_from(index).ok())
     }
 
-    fn variable(&mut self, name: &Name, index: Option<&Term>, ty: &Type, span: Span) -> Option<Expr> {
+    fn variable(
+        &mut self,
+        name: &Name,
+        index: Option<&Term>,
+        ty: &Type,
+        span: Span,
+    ) -> Option<Expr> {
         let Some(binding) = self.lookup(&name.text) else {
             if self.side == Side::Host && self.guests.iter().any(|guest| guest.name == name.text) {
                 let expr = self.guest_instance(name, index, span)?;
-                return if *ty == Type::String { Some(expr) } else { self.wrong_variable(&name.text, &Type::String, ty, span) };
+                return if *ty == Type::String {
+                    Some(expr)
+                } else {
+                    self.wrong_variable(&name.text, &Type::String, ty, span)
+                };
             }
             self.unknown_name(&name.text, name.span);
             return None;
         };
         if index.is_some() {
-            let problem = Problem::new("wrong-type", span, format!("`${}` is no guest with copies", name.text), "no `[...]` here");
+            let problem = Problem::new(
+                "wrong-type",
+                span,
+                format!("`${}` is no guest with copies", name.text),
+                "no `[...]` here",
+            );
             self.problems.push(problem);
             return None;
         }
@@ -248,7 +426,11 @@ impl Checker<'_> {
             (own, wanted) => own == wanted,
         };
         if fits {
-            Some(Expr { ty: ty.clone(), kind: ExprKind::Var(name.text.clone()), span })
+            Some(Expr {
+                ty: ty.clone(),
+                kind: ExprKind::Var(name.text.clone()),
+                span,
+            })
         } else {
             self.wrong_variable(&name.text, &bound, ty, span)
         }
@@ -256,249 +438,15 @@ impl Checker<'_> {
 
     fn wrong_variable(&mut self, name: &str, bound: &Type, ty: &Type, span: Span) -> Option<Expr> {
         let (bound, expected) = (self.describe(bound), self.describe(ty));
-        let problem = Problem::new("wrong-type", span, format!("expected {expected}, but `${name}` is {bound}"), format!("expected {expected}"));
+        let problem = Problem::new(
+            "wrong-type",
+            span,
+            format!("expected {expected}, but `${name}` is {bound}"),
+            format!("expected {expected}"),
+        );
         self.problems.push(problem);
         None
     }
-
-    fn apply(&mut self, name: &Name, escaped: bool, arguments: &[Term], ty: &Type, term: &Term) -> Option<ExprKind> {
-        let word = name.text.as_str();
-        if !escaped && (*ty == Type::String || is_bytes(ty)) {
-            return match word {
-                "concat" => self.concat(arguments, ty),
-                "size-le32" if is_bytes(ty) => self.size_le32(arguments, term.span),
-                _ => self.mismatch(term, ty),
-            };
-        }
-        let (index, payload) = match ty {
-            Type::Option(some) if word == "some" => (1, Some((**some).clone())),
-            Type::Result(ok, _) if word == "ok" => (0, ok.as_deref().cloned()),
-            Type::Result(_, err) if word == "err" => (1, err.as_deref().cloned()),
-            Type::Variant(cases) => {
-                let index = self.case_index(word, name.span, cases.iter().map(|case| &*case.name))?;
-                (index, cases.get(index as usize).and_then(|case| case.ty.clone()))
-            }
-            _ => return self.mismatch(term, ty),
-        };
-        let inner = self.payload(word, arguments, payload.as_ref(), term.span)?;
-        let inner = self.value(inner.0, inner.1)?;
-        let ExprKind::Const(value) = inner.kind else {
-            return Some(ExprKind::Variant(index, Some(Box::new(inner))));
-        };
-        let value = Some(Box::new(value));
-        Some(ExprKind::Const(match ty {
-            Type::Option(_) => Value::Option(value),
-            Type::Result(..) if index == 0 => Value::Result(Ok(value)),
-            Type::Result(..) => Value::Result(Err(value)),
-            _ => Value::Variant(index, value),
-        }))
-    }
-
-    /// The one payload of a case and its type.
-    pub(super) fn payload<'t>(&mut self, word: &str, arguments: &'t [Term], payload: Option<&'t Type>, span: Span) -> Option<(&'t Term, &'t Type)> {
-        match (arguments, payload) {
-            ([argument], Some(payload)) => Some((argument, payload)),
-            (_, None) => {
-                let problem = Problem::new("wrong-type", span, format!("`{word}` has no payload"), format!("expected `{word}` alone"));
-                self.problems.push(problem);
-                None
-            }
-            (_, Some(payload)) => {
-                let payload = self.describe(payload);
-                let message = format!("`{word}` has one payload, found {}", arguments.len());
-                self.problems.push(Problem::new("wrong-type", span, message, format!("expected `{word}({payload})`")));
-                None
-            }
-        }
-    }
-
-    fn concat(&mut self, arguments: &[Term], ty: &Type) -> Option<ExprKind> {
-        let mut parts = Vec::new();
-        for argument in arguments {
-            let text = matches!(&argument.kind, TermKind::Var(name, _) if self.lookup(&name.text).is_some_and(|binding| binding.ty == Type::String));
-            parts.push(if text { self.value(argument, &Type::String) } else { self.value(argument, ty) });
-        }
-        Some(ExprKind::Concat(parts.into_iter().collect::<Option<_>>()?))
-    }
-
-    fn size_le32(&mut self, arguments: &[Term], span: Span) -> Option<ExprKind> {
-        let [argument] = arguments else {
-            self.problems.push(Problem::new("argument-count", span, "`size-le32` takes one value", format!("{} given", arguments.len())));
-            return None;
-        };
-        let text = match &argument.kind {
-            TermKind::Var(name, _) => self.lookup(&name.text).is_some_and(|binding| binding.ty == Type::String),
-            TermKind::Text(_) => true,
-            _ => false,
-        };
-        let ty = if text { Type::String } else { Type::List(Type::U8.into()) };
-        self.value(argument, &ty).map(|value| ExprKind::SizeLe32(Box::new(value)))
-    }
-
-    fn list(&mut self, terms: &[Term], ty: &Type, term: &Term) -> Option<ExprKind> {
-        let (Type::List(element) | Type::FixedList(element, _)) = ty else {
-            return self.mismatch(term, ty);
-        };
-        let items = self.each(terms, |this, term| this.value(term, element))?;
-        if let Some(values) = constants(&items) {
-            let length = values.len();
-            return self.sized(list_value(values, element), length, ty, term);
-        }
-        Some(ExprKind::List(items))
-    }
-
-    /// Checks every term, so that each mistake is reported, then collects.
-    pub(super) fn each<T>(&mut self, terms: &[Term], mut check: impl FnMut(&mut Self, &Term) -> Option<T>) -> Option<Vec<T>> {
-        let checked: Vec<Option<T>> = terms.iter().map(|term| check(self, term)).collect();
-        checked.into_iter().collect()
-    }
-
-    /// Holds a list of fixed length to its length.
-    fn sized(&mut self, value: Value, length: usize, ty: &Type, term: &Term) -> Option<ExprKind> {
-        match ty {
-            Type::FixedList(_, wanted) if *wanted as usize != length => {
-                let problem = Problem::new("wrong-type", term.span, format!("expected {wanted} elements, found {length}"), format!("{length} elements"));
-                self.problems.push(problem);
-                None
-            }
-            _ => Some(ExprKind::Const(value)),
-        }
-    }
-
-    fn tuple(&mut self, terms: &[Term], ty: &Type, term: &Term) -> Option<ExprKind> {
-        let Type::Tuple(types) = ty else {
-            return self.mismatch(term, ty);
-        };
-        if terms.len() != types.len() {
-            let message = format!("expected {} elements, found {}", types.len(), terms.len());
-            self.problems.push(Problem::new("wrong-type", term.span, message, format!("expected {}", self.describe(ty))));
-            return None;
-        }
-        let mut types = types.iter();
-        let items = self.each(terms, |this, term| this.value(term, types.next()?))?;
-        Some(constants(&items).map_or(ExprKind::Tuple(items), |values| ExprKind::Const(Value::Tuple(values))))
-    }
-
-    fn record(&mut self, fields: &[Field], rest: Option<Span>, ty: &Type, term: &Term) -> Option<ExprKind> {
-        if let Some(rest) = rest {
-            return self.not_a_value("..", rest);
-        }
-        match ty {
-            Type::Flags(labels) => {
-                let mut bits = 0u32;
-                for field in fields {
-                    let index = self.case_index(&field.name.text, field.name.span, labels.iter().map(|label| &**label))?;
-                    bits |= 1u32.checked_shl(index).unwrap_or(0);
-                }
-                Some(ExprKind::Const(Value::Flags(bits)))
-            }
-            Type::Record(_) => {
-                let found = self.fields(fields, ty)?;
-                let items = self.record_fields(&found, ty, None, term)?;
-                Some(constants(&items).map_or(ExprKind::Record(items), |values| ExprKind::Const(Value::Record(values))))
-            }
-            _ => self.mismatch(term, ty),
-        }
-    }
-
-    /// The terms of a record's fields, in order of declaration; reports unknown and repeated ones.
-    pub(super) fn fields<'t>(&mut self, fields: &'t [Field], ty: &Type) -> Option<Vec<Option<&'t Term>>> {
-        let Type::Record(declared) = ty else { return None };
-        let mut found: Vec<Option<&Term>> = vec![None; declared.len()];
-        let mut good = true;
-        for field in fields {
-            let Some(index) = declared.iter().position(|declared| *declared.name == *field.name.text) else {
-                let help = closest_or_all(&field.name.text, "fields", declared.iter().map(|field| &*field.name));
-                let message = format!("there is no field `{}`", field.name.text);
-                self.problems.push(Problem::new("unknown-field", field.name.span, message, "unknown field").maybe_help(help));
-                good = false;
-                continue;
-            };
-            match (&field.value, found.get_mut(index)) {
-                (Some(value), Some(slot @ None)) => *slot = Some(value),
-                (None, _) => {
-                    let message = format!("the field `{}` has no value", field.name.text);
-                    self.problems.push(Problem::new("missing-field", field.name.span, message, "expected `: VALUE`"));
-                    good = false;
-                }
-                _ => {
-                    let message = format!("the field `{}` is given twice", field.name.text);
-                    self.problems.push(Problem::new("duplicate", field.name.span, message, "again here"));
-                    good = false;
-                }
-            }
-        }
-        good.then_some(found)
-    }
-
-    /// Values of a record's fields; one that is not given is `none` if it is an option, or comes from `defaults`.
-    pub(super) fn record_fields(&mut self, found: &[Option<&Term>], ty: &Type, defaults: Option<&[Value]>, term: &Term) -> Option<Vec<Expr>> {
-        let Type::Record(declared) = ty else { return None };
-        let mut items = Vec::new();
-        let mut missing = Vec::new();
-        for (index, (field, given)) in declared.iter().zip(found).enumerate() {
-            let default = defaults.and_then(|defaults| defaults.get(index)).cloned();
-            let item = match (given, default, &field.ty) {
-                (Some(given), ..) => {
-                    let value = self.value(given, &field.ty);
-                    if value.as_ref().is_some_and(|value| !matches!(value.kind, ExprKind::Const(Value::Option(None)))) {
-                        self.need_field(ty, index);
-                    }
-                    value
-                }
-                (None, Some(value), ty) => Some(Expr { ty: ty.clone(), kind: ExprKind::Const(value), span: term.span }),
-                (None, None, Type::Option(_)) => Some(Expr { ty: field.ty.clone(), kind: ExprKind::Const(Value::Option(None)), span: term.span }),
-                (None, None, _) => {
-                    missing.push(format!("`{}`", field.name));
-                    None
-                }
-            };
-            items.push(item);
-        }
-        if !missing.is_empty() {
-            let plural = if missing.len() == 1 { "field" } else { "fields" };
-            let message = format!("missing {plural} {}", missing.join(", "));
-            self.problems.push(Problem::new("missing-field", term.span, message, "in this record").help("only fields of an option type may go"));
-        }
-        items.into_iter().collect()
-    }
-
-    fn repeat(&mut self, inner: &Term, count: u32, ty: &Type, term: &Term) -> Option<ExprKind> {
-        let value = self.value(inner, ty)?;
-        let bytes = match value.kind {
-            ExprKind::Const(Value::String(text)) => text.into_bytes(),
-            ExprKind::Const(Value::Bytes(bytes)) => bytes,
-            _ => {
-                let problem = Problem::new("wrong-type", inner.span, "only constant text or bytes can be repeated", "not constant text or bytes");
-                self.problems.push(problem);
-                return None;
-            }
-        };
-        if bytes.len() as u64 * u64::from(count) > MAX_REPEATED {
-            let message = format!("more than {MAX_REPEATED} bytes");
-            self.problems.push(Problem::new("number-range", term.span, message, "too much"));
-            return None;
-        }
-        Some(ExprKind::Repeat(bytes, count))
-    }
-}
-
-/// The values of expressions that are all constant.
-pub(super) fn constants(items: &[Expr]) -> Option<Vec<Value>> {
-    let constant = |item: &Expr| match &item.kind {
-        ExprKind::Const(value) => Some(value.clone()),
-        _ => None,
-    };
-    items.iter().map(constant).collect()
-}
-
-/// A list of these values; `list<u8>` is kept as bytes.
-pub(super) fn list_value(values: Vec<Value>, element: &Type) -> Value {
-    if *element != Type::U8 {
-        return Value::List(values);
-    }
-    let byte = |value: &Value| if let Value::U8(byte) = value { *byte } else { 0 };
-    Value::Bytes(values.iter().map(byte).collect())
 }
 
 /// What a term is, in words.

@@ -52,8 +52,15 @@ pub(crate) struct Guest {
 /// What a guest is made of.
 #[derive(Clone, Debug)]
 pub(crate) enum GuestKind {
-    Puppet { body: Vec<Statement>, handlers: Vec<Handler>, faults: Vec<Fault> },
-    File { form: FileForm, path: Name },
+    Puppet {
+        body: Vec<Statement>,
+        handlers: Vec<Handler>,
+        faults: Vec<Fault>,
+    },
+    File {
+        form: FileForm,
+        path: Name,
+    },
     Bytes(Term),
 }
 
@@ -121,15 +128,42 @@ pub(crate) struct Statement {
 /// What a statement does.
 #[derive(Clone, Debug)]
 pub(crate) enum StatementKind {
-    Call { call: Call, expect: Option<Expectation> },
-    Let { name: Name, call: Call },
-    Raw { path: Path, words: Vec<Word>, expect: Option<Expectation>, span: Span },
-    Drop { name: Name, expect: Option<Expectation> },
-    Expect { value: Term, expect: Expectation },
+    Call {
+        call: Call,
+        expect: Option<Expectation>,
+    },
+    Let {
+        name: Name,
+        call: Call,
+    },
+    Raw {
+        path: Path,
+        words: Vec<Word>,
+        expect: Option<Expectation>,
+        span: Span,
+    },
+    Drop {
+        name: Name,
+        expect: Option<Expectation>,
+    },
+    Expect {
+        value: Term,
+        expect: Expectation,
+    },
     Signal(Name),
     Flush,
-    Repeat { count: u32, name: Option<Name>, quiet: bool, body: Vec<Statement> },
-    Until { call: Call, stop: Term, max: Option<u32>, body: Vec<Statement> },
+    Repeat {
+        count: u32,
+        name: Option<Name>,
+        quiet: bool,
+        body: Vec<Statement>,
+    },
+    Until {
+        call: Call,
+        stop: Term,
+        max: Option<u32>,
+        body: Vec<Statement>,
+    },
     Return(Option<Term>),
     ReturnTranscript(Span),
     RawReturn(Word),
@@ -173,13 +207,37 @@ pub(crate) struct HostStep {
 /// What a host step does.
 #[derive(Clone, Debug)]
 pub(crate) enum HostStepKind {
-    Call { call: Call, expect: Option<Expectation> },
-    Let { name: Name, call: Call },
-    Await { event: Event, within: Option<Duration>, expect: Option<Expectation> },
-    AwaitSignal { instance: Instance, name: Name, within: Option<Duration> },
-    Never { event: Event, within: Duration },
-    Repeat { count: u32, name: Option<Name>, parallel: bool, body: Vec<HostStep> },
-    Requests { expect: Expectation },
+    Call {
+        call: Call,
+        expect: Option<Expectation>,
+    },
+    Let {
+        name: Name,
+        call: Call,
+    },
+    Await {
+        event: Event,
+        within: Option<Duration>,
+        expect: Option<Expectation>,
+    },
+    AwaitSignal {
+        instance: Instance,
+        name: Name,
+        within: Option<Duration>,
+    },
+    Never {
+        event: Event,
+        within: Duration,
+    },
+    Repeat {
+        count: u32,
+        name: Option<Name>,
+        parallel: bool,
+        body: Vec<HostStep>,
+    },
+    Requests {
+        expect: Expectation,
+    },
 }
 
 /// `message(a)`
@@ -228,7 +286,11 @@ pub(crate) enum TermKind {
     Repeat(Box<Term>, u32),
     Hex(Vec<u8>),
     Utf8(Vec<Piece>),
-    Json { bytes: bool, exactly: bool, value: Box<Term> },
+    Json {
+        bytes: bool,
+        exactly: bool,
+        value: Box<Term>,
+    },
     Ipc(Ipc),
     Spoil(Box<Term>, Vec<Spoil>),
     /// A form only a pattern has.

@@ -5,7 +5,9 @@ use super::{
         diagnostic::{Problem, closest_or_all},
         model::Span,
     },
-    ast::{Fault, FileForm, Guest, GuestKind, Handler, Name, Param, Statement, StatementKind, Word},
+    ast::{
+        Fault, FileForm, Guest, GuestKind, Handler, Name, Param, Statement, StatementKind, Word,
+    },
     blocks::{Node, call, count, expectation, path},
     cursor::{Cursor, Parsed},
     lexer::TokenKind,
@@ -19,13 +21,27 @@ pub(crate) fn guest(text: &str, node: &Node<'_>, problems: &mut Vec<Problem>) ->
     let span = node.line.span();
     cursor.advance();
     let flag = |cursor: &Cursor<'_>| match cursor.word_at(0) {
-        Some("x") => cursor.peek_at(1).is_some_and(|token| token.kind == TokenKind::Number),
+        Some("x") => cursor
+            .peek_at(1)
+            .is_some_and(|token| token.kind == TokenKind::Number),
         Some("world" | "wat" | "component" | "module" | "bytes") => cursor.peek_at(1).is_some(),
         Some("manual" | "open") => true,
         _ => false,
     };
-    let name = if cursor.at_end() || flag(&cursor) { None } else { Some(cursor.name("a guest's name")?) };
-    let mut guest = Guest { name, copies: None, manual: false, open: false, world: None, kind: GuestKind::Bytes(unused(span)), span };
+    let name = if cursor.at_end() || flag(&cursor) {
+        None
+    } else {
+        Some(cursor.name("a guest's name")?)
+    };
+    let mut guest = Guest {
+        name,
+        copies: None,
+        manual: false,
+        open: false,
+        world: None,
+        kind: GuestKind::Bytes(unused(span)),
+        span,
+    };
     let mut made_of = None;
     while let Some(word) = cursor.word_at(0) {
         let here = cursor.here();
@@ -41,13 +57,32 @@ pub(crate) fn guest(text: &str, node: &Node<'_>, problems: &mut Vec<Problem>) ->
                     "component" => FileForm::Component,
                     _ => FileForm::Module,
                 };
-                made_of = Some(GuestKind::File { form, path: plain_text(&mut cursor, "a file beside the case file, in quotes")? });
+                made_of = Some(GuestKind::File {
+                    form,
+                    path: plain_text(&mut cursor, "a file beside the case file, in quotes")?,
+                });
             }
             "bytes" => made_of = Some(GuestKind::Bytes(payload::bytes(&mut cursor)?)),
             _ => {
-                let words = ["x", "manual", "open", "world", "wat", "component", "module", "bytes"];
-                let problem = Problem::new("syntax", here, format!("`{word}` says nothing about a guest"), "unknown word");
-                return Err(Box::new(problem.maybe_help(closest_or_all(word, "one of", words))));
+                let words = [
+                    "x",
+                    "manual",
+                    "open",
+                    "world",
+                    "wat",
+                    "component",
+                    "module",
+                    "bytes",
+                ];
+                let problem = Problem::new(
+                    "syntax",
+                    here,
+                    format!("`{word}` says nothing about a guest"),
+                    "unknown word",
+                );
+                return Err(Box::new(
+                    problem.maybe_help(closest_or_all(word, "one of", words)),
+                ));
             }
         }
     }
@@ -63,7 +98,10 @@ pub(crate) fn guest(text: &str, node: &Node<'_>, problems: &mut Vec<Problem>) ->
 }
 
 fn unused(span: Span) -> super::ast::Term {
-    super::ast::Term { kind: super::ast::TermKind::Wildcard, span }
+    super::ast::Term {
+        kind: super::ast::TermKind::Wildcard,
+        span,
+    }
 }
 
 fn puppet(text: &str, node: &Node<'_>, problems: &mut Vec<Problem>) -> GuestKind {
@@ -71,15 +109,23 @@ fn puppet(text: &str, node: &Node<'_>, problems: &mut Vec<Problem>) -> GuestKind
     for child in &node.children {
         let cursor = Cursor::new(text, child.line);
         let read = match cursor.word_at(0) {
-            Some("on") if cursor.word_at(1).is_some() => handler(text, child, problems).map(|handler| handlers.push(handler)),
-            Some("faults") if cursor.word_at(1).is_some() => fault(text, child).map(|fault| faults.push(fault)),
+            Some("on") if cursor.word_at(1).is_some() => {
+                handler(text, child, problems).map(|handler| handlers.push(handler))
+            }
+            Some("faults") if cursor.word_at(1).is_some() => {
+                fault(text, child).map(|fault| faults.push(fault))
+            }
             _ => statement(text, child, problems).map(|statement| body.push(statement)),
         };
         if let Err(problem) = read {
             problems.push(*problem);
         }
     }
-    GuestKind::Puppet { body, handlers, faults }
+    GuestKind::Puppet {
+        body,
+        handlers,
+        faults,
+    }
 }
 
 fn handler(text: &str, node: &Node<'_>, problems: &mut Vec<Problem>) -> Parsed<Handler> {
@@ -108,23 +154,42 @@ fn handler(text: &str, node: &Node<'_>, problems: &mut Vec<Problem>) -> Parsed<H
     } else {
         vec![inline(&mut cursor, node, problems)?]
     };
-    Ok(Handler { export, params, body, span })
+    Ok(Handler {
+        export,
+        params,
+        body,
+        span,
+    })
 }
 
 /// The one statement that may stand on the line of its `on`.
-fn inline(cursor: &mut Cursor<'_>, node: &Node<'_>, problems: &mut Vec<Problem>) -> Parsed<Statement> {
+fn inline(
+    cursor: &mut Cursor<'_>,
+    node: &Node<'_>,
+    problems: &mut Vec<Problem>,
+) -> Parsed<Statement> {
     let block = matches!(cursor.word_at(0), Some("repeat" | "until")) && !cursor.sign_at(1, "(");
     if block {
-        return Err(Box::new((*cursor.expected("a simple statement")).help("put a loop on lines of its own below the `on`")));
+        return Err(Box::new(
+            (*cursor.expected("a simple statement"))
+                .help("put a loop on lines of its own below the `on`"),
+        ));
     }
     node.no_block()?;
     let start = cursor.start();
     let kind = statement_kind(cursor, node, problems)?;
-    Ok(Statement { kind, span: cursor.since(start) })
+    Ok(Statement {
+        kind,
+        span: cursor.since(start),
+    })
 }
 
 /// Reads the statements of a block.
-pub(crate) fn statements(text: &str, nodes: &[Node<'_>], problems: &mut Vec<Problem>) -> Vec<Statement> {
+pub(crate) fn statements(
+    text: &str,
+    nodes: &[Node<'_>],
+    problems: &mut Vec<Problem>,
+) -> Vec<Statement> {
     let mut all = Vec::new();
     for node in nodes {
         match statement(text, node, problems) {
@@ -138,15 +203,27 @@ pub(crate) fn statements(text: &str, nodes: &[Node<'_>], problems: &mut Vec<Prob
 fn statement(text: &str, node: &Node<'_>, problems: &mut Vec<Problem>) -> Parsed<Statement> {
     let mut cursor = Cursor::new(text, node.line);
     let kind = statement_kind(&mut cursor, node, problems)?;
-    if !matches!(kind, StatementKind::Repeat { .. } | StatementKind::Until { .. }) {
+    if !matches!(
+        kind,
+        StatementKind::Repeat { .. } | StatementKind::Until { .. }
+    ) {
         node.no_block()?;
     }
-    Ok(Statement { kind, span: node.line.span() })
+    Ok(Statement {
+        kind,
+        span: node.line.span(),
+    })
 }
 
-fn statement_kind(cursor: &mut Cursor<'_>, node: &Node<'_>, problems: &mut Vec<Problem>) -> Parsed<StatementKind> {
+fn statement_kind(
+    cursor: &mut Cursor<'_>,
+    node: &Node<'_>,
+    problems: &mut Vec<Problem>,
+) -> Parsed<StatementKind> {
     let text = cursor.text;
-    let keyword = cursor.word_at(0).filter(|_| !(cursor.sign_at(1, "(") && cursor.adjacent(1)) && ![".", "/", ":"].iter().any(|sign| cursor.sign_at(1, sign)));
+    let called = cursor.sign_at(1, "(") && cursor.adjacent(1);
+    let path = [".", "/", ":"].iter().any(|sign| cursor.sign_at(1, sign));
+    let keyword = cursor.word_at(0).filter(|_| !called && !path);
     let Some(keyword) = keyword else {
         let call = call(cursor)?;
         let expect = expectation(cursor)?;
@@ -169,7 +246,8 @@ fn statement_kind(cursor: &mut Cursor<'_>, node: &Node<'_>, problems: &mut Vec<P
         "expect" => {
             cursor.advance();
             let value = term(cursor)?;
-            let expect = expectation(cursor)?.ok_or_else(|| cursor.expected("`=>` and what is expected"))?;
+            let expect =
+                expectation(cursor)?.ok_or_else(|| cursor.expected("`=>` and what is expected"))?;
             Ok(StatementKind::Expect { value, expect })
         }
         "signal" => {
@@ -184,7 +262,12 @@ fn statement_kind(cursor: &mut Cursor<'_>, node: &Node<'_>, problems: &mut Vec<P
             let quiet = cursor.take_word("quiet").is_some();
             cursor.end("`as NAME`, `quiet` or the end of the line")?;
             let body = statements(text, &node.children, problems);
-            Ok(StatementKind::Repeat { count, name, quiet, body })
+            Ok(StatementKind::Repeat {
+                count,
+                name,
+                quiet,
+                body,
+            })
         }
         "until" => until(cursor, node, problems),
         "return" => return_value(cursor),
@@ -194,9 +277,21 @@ fn statement_kind(cursor: &mut Cursor<'_>, node: &Node<'_>, problems: &mut Vec<P
         "spin" => simple(cursor, StatementKind::Spin),
         "recurse" => simple(cursor, StatementKind::Recurse),
         other => {
-            let words = ["let", "drop", "expect", "signal", "flush", "repeat", "until", "return", "trap", "spin", "recurse", "raw"];
-            let problem = Problem::new("unknown-statement", cursor.here(), format!("`{other}` begins no statement"), "not a statement");
-            let help = closest_or_all(other, "a statement is a call, as in `store-get(\"k\")`, or starts with one of", words);
+            let words = [
+                "let", "drop", "expect", "signal", "flush", "repeat", "until", "return", "trap",
+                "spin", "recurse", "raw",
+            ];
+            let problem = Problem::new(
+                "unknown-statement",
+                cursor.here(),
+                format!("`{other}` begins no statement"),
+                "not a statement",
+            );
+            let help = closest_or_all(
+                other,
+                "a statement is a call, as in `store-get(\"k\")`, or starts with one of",
+                words,
+            );
             Err(Box::new(problem.maybe_help(help)))
         }
     }
@@ -209,22 +304,42 @@ pub(crate) fn let_call(cursor: &mut Cursor<'_>) -> Parsed<(Name, super::ast::Cal
     cursor.sign("=")?;
     let call = call(cursor)?;
     if cursor.is_sign("=>") {
-        let problem = Problem::new("syntax", cursor.here(), "`let NAME = CALL` has no expectation", "not here");
-        return Err(Box::new(problem.help("bind in the pattern instead: `CALL => some(let name)`")));
+        let problem = Problem::new(
+            "syntax",
+            cursor.here(),
+            "`let NAME = CALL` has no expectation",
+            "not here",
+        );
+        return Err(Box::new(
+            problem.help("bind in the pattern instead: `CALL => some(let name)`"),
+        ));
     }
     cursor.end("the end of the line")?;
     Ok((name, call))
 }
 
-fn until(cursor: &mut Cursor<'_>, node: &Node<'_>, problems: &mut Vec<Problem>) -> Parsed<StatementKind> {
+fn until(
+    cursor: &mut Cursor<'_>,
+    node: &Node<'_>,
+    problems: &mut Vec<Problem>,
+) -> Parsed<StatementKind> {
     cursor.advance();
     let call = call(cursor)?;
     cursor.sign("=>")?;
     let stop = term(cursor)?;
-    let max = if cursor.take_word("max").is_some() { Some(cursor.integer("a number of turns")?) } else { None };
+    let max = if cursor.take_word("max").is_some() {
+        Some(cursor.integer("a number of turns")?)
+    } else {
+        None
+    };
     cursor.end("`max N` or the end of the line")?;
     let body = statements(cursor.text, &node.children, problems);
-    Ok(StatementKind::Until { call, stop, max, body })
+    Ok(StatementKind::Until {
+        call,
+        stop,
+        max,
+        body,
+    })
 }
 
 fn return_value(cursor: &mut Cursor<'_>) -> Parsed<StatementKind> {
@@ -263,7 +378,12 @@ fn raw(cursor: &mut Cursor<'_>) -> Parsed<StatementKind> {
     let span = cursor.since(start);
     let expect = expectation(cursor)?;
     cursor.end("`=>` or the end of the line")?;
-    Ok(StatementKind::Raw { path, words, expect, span })
+    Ok(StatementKind::Raw {
+        path,
+        words,
+        expect,
+        span,
+    })
 }
 
 fn word(cursor: &mut Cursor<'_>) -> Parsed<Word> {
@@ -293,7 +413,16 @@ fn fault(text: &str, node: &Node<'_>) -> Parsed<Fault> {
                 "out-of-bounds" => Fault::ReallocOutOfBounds,
                 "trap" => Fault::ReallocTrap,
                 "calls" => Fault::ReallocCalls(path(&mut cursor, "an import")?),
-                other => return Err(unknown_fault(&how, closest_or_all(other, "one of", ["misaligned", "out-of-bounds", "trap", "calls"]))),
+                other => {
+                    return Err(unknown_fault(
+                        &how,
+                        closest_or_all(
+                            other,
+                            "one of",
+                            ["misaligned", "out-of-bounds", "trap", "calls"],
+                        ),
+                    ));
+                }
             }
         }
         "start" => {
@@ -301,20 +430,42 @@ fn fault(text: &str, node: &Node<'_>) -> Parsed<Fault> {
             match how.text.as_str() {
                 "trap" => Fault::StartTrap,
                 "spin" => Fault::StartSpin,
-                other => return Err(unknown_fault(&how, closest_or_all(other, "one of", ["trap", "spin"]))),
+                other => {
+                    return Err(unknown_fault(
+                        &how,
+                        closest_or_all(other, "one of", ["trap", "spin"]),
+                    ));
+                }
             }
         }
         "pages" => {
             let initial = cursor.integer("a number of pages")?;
-            let max = if cursor.at_end() { None } else { Some(cursor.integer("a number of pages")?) };
+            let max = if cursor.at_end() {
+                None
+            } else {
+                Some(cursor.integer("a number of pages")?)
+            };
             Fault::Pages(initial, max)
         }
-        other => return Err(unknown_fault(&what, closest_or_all(other, "one of", ["realloc", "start", "pages"]))),
+        other => {
+            return Err(unknown_fault(
+                &what,
+                closest_or_all(other, "one of", ["realloc", "start", "pages"]),
+            ));
+        }
     };
     cursor.end("the end of the line")?;
     Ok(fault)
 }
 
 fn unknown_fault(name: &Name, help: Option<String>) -> Box<Problem> {
-    Box::new(Problem::new("unknown-fault", name.span, format!("there is no fault `{}`", name.text), "unknown fault").maybe_help(help))
+    Box::new(
+        Problem::new(
+            "unknown-fault",
+            name.span,
+            format!("there is no fault `{}`", name.text),
+            "unknown fault",
+        )
+        .maybe_help(help),
+    )
 }

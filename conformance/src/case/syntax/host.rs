@@ -14,7 +14,10 @@ pub(crate) fn steps(text: &str, nodes: &[Node<'_>], problems: &mut Vec<Problem>)
     let mut all = Vec::new();
     for node in nodes {
         match step(text, node, problems) {
-            Ok(kind) => all.push(HostStep { kind, span: node.line.span() }),
+            Ok(kind) => all.push(HostStep {
+                kind,
+                span: node.line.span(),
+            }),
             Err(problem) => problems.push(*problem),
         }
     }
@@ -30,8 +33,14 @@ fn step(text: &str, node: &Node<'_>, problems: &mut Vec<Problem>) -> Parsed<Host
     Ok(kind)
 }
 
-fn step_kind(cursor: &mut Cursor<'_>, node: &Node<'_>, problems: &mut Vec<Problem>) -> Parsed<HostStepKind> {
-    let keyword = cursor.word_at(0).filter(|_| !(cursor.sign_at(1, "(") && cursor.adjacent(1)));
+fn step_kind(
+    cursor: &mut Cursor<'_>,
+    node: &Node<'_>,
+    problems: &mut Vec<Problem>,
+) -> Parsed<HostStepKind> {
+    let keyword = cursor
+        .word_at(0)
+        .filter(|_| !(cursor.sign_at(1, "(") && cursor.adjacent(1)));
     let Some(keyword) = keyword else {
         let call = call(cursor)?;
         let expect = expectation(cursor)?;
@@ -56,17 +65,32 @@ fn step_kind(cursor: &mut Cursor<'_>, node: &Node<'_>, problems: &mut Vec<Proble
             let (count, name) = count(cursor)?;
             cursor.end("`as NAME` or the end of the line")?;
             let body = steps(cursor.text, &node.children, problems);
-            Ok(HostStepKind::Repeat { count, name, parallel: keyword == "parallel", body })
+            Ok(HostStepKind::Repeat {
+                count,
+                name,
+                parallel: keyword == "parallel",
+                body,
+            })
         }
         "requests" => {
             cursor.advance();
-            let expect = expectation(cursor)?.ok_or_else(|| cursor.expected("`=>` and what is expected"))?;
+            let expect =
+                expectation(cursor)?.ok_or_else(|| cursor.expected("`=>` and what is expected"))?;
             Ok(HostStepKind::Requests { expect })
         }
         other => {
             let words = ["let", "await", "never", "repeat", "parallel", "requests"];
-            let problem = Problem::new("unknown-step", cursor.here(), format!("`{other}` begins no host step"), "not a host step");
-            let help = closest_or_all(other, "a host step is a call of the driver, as in `restart()`, or starts with one of", words);
+            let problem = Problem::new(
+                "unknown-step",
+                cursor.here(),
+                format!("`{other}` begins no host step"),
+                "not a host step",
+            );
+            let help = closest_or_all(
+                other,
+                "a host step is a call of the driver, as in `restart()`, or starts with one of",
+                words,
+            );
             Err(Box::new(problem.maybe_help(help)))
         }
     }
@@ -84,17 +108,30 @@ fn await_event(cursor: &mut Cursor<'_>) -> Parsed<HostStepKind> {
         let name = cursor.name("a signal's name")?;
         let within = within(cursor)?;
         cursor.end("`within D` or the end of the line")?;
-        return Ok(HostStepKind::AwaitSignal { instance, name, within });
+        return Ok(HostStepKind::AwaitSignal {
+            instance,
+            name,
+            within,
+        });
     }
-    if cursor.peek_at(1).is_some_and(|token| token.kind == TokenKind::Word && !matches!(cursor.slice(token.span), "within")) {
+    if cursor.peek_at(1).is_some_and(|token| {
+        token.kind == TokenKind::Word && !matches!(cursor.slice(token.span), "within")
+    }) {
         cursor.advance();
-        return Err(Box::new((*cursor.expected("`signals NAME`, `(GUEST)` or `=>`")).help("`await a signals ready` or `await message(a) => \"text\"`")));
+        return Err(Box::new(
+            (*cursor.expected("`signals NAME`, `(GUEST)` or `=>`"))
+                .help("`await a signals ready` or `await message(a) => \"text\"`"),
+        ));
     }
     let event = event(cursor)?;
     let within = within(cursor)?;
     let expect = expectation(cursor)?;
     cursor.end("`within D`, `=>` or the end of the line")?;
-    Ok(HostStepKind::Await { event, within, expect })
+    Ok(HostStepKind::Await {
+        event,
+        within,
+        expect,
+    })
 }
 
 fn event(cursor: &mut Cursor<'_>) -> Parsed<Event> {

@@ -48,7 +48,10 @@ impl Line {
     /// From the first token to the last.
     pub(crate) fn span(&self) -> Span {
         match (self.tokens.first(), self.tokens.last()) {
-            (Some(first), Some(last)) => Span { start: first.span.start, end: last.span.end },
+            (Some(first), Some(last)) => Span {
+                start: first.span.start,
+                end: last.span.end,
+            },
             _ => Span::default(),
         }
     }
@@ -64,7 +67,8 @@ pub(crate) struct Lexed {
 
 /// Longest first.
 const SIGNS: [&str; 25] = [
-    "=>", "..", ">=", "<=", "(", ")", "[", "]", "{", "}", ",", ":", ".", "|", "$", "@", "*", ">", "<", "=", "/", "_", "+", ";", "#",
+    "=>", "..", ">=", "<=", "(", ")", "[", "]", "{", "}", ",", ":", ".", "|", "$", "@", "*", ">",
+    "<", "=", "/", "_", "+", ";", "#",
 ];
 
 /// Levels of indentation that are accepted.
@@ -72,7 +76,12 @@ const MAX_LEVEL: usize = 24;
 
 /// Cuts `text` into logical lines. Mistakes are collected; what can be read is still returned.
 pub(crate) fn lex(text: &str) -> Lexed {
-    let mut lexer = Lexer { text, at: 0, out: Lexed::default(), brackets: Vec::new() };
+    let mut lexer = Lexer {
+        text,
+        at: 0,
+        out: Lexed::default(),
+        brackets: Vec::new(),
+    };
     lexer.run();
     lexer.out
 }
@@ -115,29 +124,57 @@ impl<'a> Lexer<'a> {
             self.unclosed();
         }
         let continues = rest.starts_with("=>") || rest.starts_with('|');
-        if self.brackets.is_empty() && !(continues && !self.out.lines.is_empty()) {
+        if self.brackets.is_empty() && (!continues || self.out.lines.is_empty()) {
             let level = self.level(start, blanks);
-            self.out.lines.push(Line { level, tokens: Vec::new() });
+            self.out.lines.push(Line {
+                level,
+                tokens: Vec::new(),
+            });
         }
         self.tokens();
-        if self.out.lines.last().is_some_and(|line| line.tokens.is_empty()) {
+        if self
+            .out
+            .lines
+            .last()
+            .is_some_and(|line| line.tokens.is_empty())
+        {
             self.out.lines.pop();
         }
         self.line_end();
     }
 
     fn level(&mut self, start: usize, blanks: usize) -> usize {
-        let span = Span { start, end: start + blanks };
+        let span = Span {
+            start,
+            end: start + blanks,
+        };
         if self.text[start..start + blanks].contains('\t') {
-            let problem = Problem::new("indentation", span, "a tab in the indentation", "indent with spaces").help("two spaces a level");
+            let problem = Problem::new(
+                "indentation",
+                span,
+                "a tab in the indentation",
+                "indent with spaces",
+            )
+            .help("two spaces a level");
             self.out.problems.push(problem);
-        } else if blanks % 2 != 0 {
+        } else if !blanks.is_multiple_of(2) {
             let label = format!("{blanks} spaces");
-            let problem = Problem::new("indentation", span, "indentation is not a multiple of two spaces", label).help("two spaces a level");
+            let problem = Problem::new(
+                "indentation",
+                span,
+                "indentation is not a multiple of two spaces",
+                label,
+            )
+            .help("two spaces a level");
             self.out.problems.push(problem);
         } else if blanks / 2 > MAX_LEVEL {
             let label = format!("level {}", blanks / 2);
-            self.out.problems.push(Problem::new("too-deep", span, format!("more than {MAX_LEVEL} levels of indentation"), label));
+            self.out.problems.push(Problem::new(
+                "too-deep",
+                span,
+                format!("more than {MAX_LEVEL} levels of indentation"),
+                label,
+            ));
         }
         blanks.div_ceil(2).min(MAX_LEVEL)
     }
@@ -159,38 +196,70 @@ impl<'a> Lexer<'a> {
     }
 
     fn token(&mut self, rest: &str) {
-        let Some(first) = rest.chars().next() else { return };
+        let Some(first) = rest.chars().next() else {
+            return;
+        };
         if first == '"' || first == '\'' {
             self.quoted(first);
         } else if let Some(length) = number(rest) {
             let letters = length_while(&rest[length..], |c| c.is_ascii_alphanumeric());
-            let kind = if letters == 0 { TokenKind::Number } else { TokenKind::Quantity };
+            let kind = if letters == 0 {
+                TokenKind::Number
+            } else {
+                TokenKind::Quantity
+            };
             self.push(kind, length + letters);
         } else if let Some(length) = word(rest) {
             self.push(TokenKind::Word, length);
         } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
             self.sign(sign);
         } else {
-            let span = Span { start: self.at, end: self.at + first.len_utf8() };
+            let span = Span {
+                start: self.at,
+                end: self.at + first.len_utf8(),
+            };
             let message = format!("a character that means nothing here: {first:?}");
-            self.out.problems.push(Problem::new("unknown-character", span, message, "not part of the language"));
+            self.out.problems.push(Problem::new(
+                "unknown-character",
+                span,
+                message,
+                "not part of the language",
+            ));
             self.at = span.end;
         }
     }
 
     fn sign(&mut self, sign: &'static str) {
-        let token = Token { kind: TokenKind::Sign(sign), span: Span { start: self.at, end: self.at + sign.len() } };
+        let token = Token {
+            kind: TokenKind::Sign(sign),
+            span: Span {
+                start: self.at,
+                end: self.at + sign.len(),
+            },
+        };
         match sign {
             "(" | "[" | "{" => self.brackets.push(token),
             ")" | "]" | "}" => match self.brackets.pop() {
                 Some(open) if closes(open, sign) => {}
                 Some(open) => {
-                    let problem = Problem::new("unbalanced-bracket", token.span, "brackets do not match", format!("`{sign}` cannot close this"));
-                    self.out.problems.push(problem.also(open.span, "opened here"));
+                    let problem = Problem::new(
+                        "unbalanced-bracket",
+                        token.span,
+                        "brackets do not match",
+                        format!("`{sign}` cannot close this"),
+                    );
+                    self.out
+                        .problems
+                        .push(problem.also(open.span, "opened here"));
                 }
                 None => {
                     let message = "a closing bracket that was never opened";
-                    self.out.problems.push(Problem::new("unbalanced-bracket", token.span, message, "nothing to close"));
+                    self.out.problems.push(Problem::new(
+                        "unbalanced-bracket",
+                        token.span,
+                        message,
+                        "nothing to close",
+                    ));
                 }
             },
             _ => {}
@@ -214,22 +283,39 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
         }
-        let kind = if quote == '"' { TokenKind::Text } else { TokenKind::Char };
+        let kind = if quote == '"' {
+            TokenKind::Text
+        } else {
+            TokenKind::Char
+        };
         match end {
             Some(length) => self.push(kind, length),
             None => {
                 let length = rest.find('\n').unwrap_or(rest.len());
-                let span = Span { start: self.at, end: self.at + length };
+                let span = Span {
+                    start: self.at,
+                    end: self.at + length,
+                };
                 let what = if quote == '"' { "text" } else { "character" };
-                let problem = Problem::new("unclosed-text", span, format!("this {what} does not end on its line"), format!("no closing {quote}"));
-                self.out.problems.push(problem.help("write a line end as `\\n`"));
+                let problem = Problem::new(
+                    "unclosed-text",
+                    span,
+                    format!("this {what} does not end on its line"),
+                    format!("no closing {quote}"),
+                );
+                self.out
+                    .problems
+                    .push(problem.help("write a line end as `\\n`"));
                 self.at = span.end;
             }
         }
     }
 
     fn push(&mut self, kind: TokenKind, length: usize) {
-        let span = Span { start: self.at, end: self.at + length };
+        let span = Span {
+            start: self.at,
+            end: self.at + length,
+        };
         if let Some(line) = self.out.lines.last_mut() {
             line.tokens.push(Token { kind, span });
         }
@@ -239,7 +325,10 @@ impl<'a> Lexer<'a> {
     fn comment(&mut self, alone: bool) {
         let rest = self.rest();
         let length = rest.find('\n').unwrap_or(rest.len());
-        let span = Span { start: self.at, end: self.at + rest[..length].trim_end().len() };
+        let span = Span {
+            start: self.at,
+            end: self.at + rest[..length].trim_end().len(),
+        };
         self.out.comments.push(Comment { span, alone });
         self.at += length;
     }
@@ -252,7 +341,12 @@ impl<'a> Lexer<'a> {
     /// Reports brackets that the line, the case or the file leaves open, and forgets them.
     fn unclosed(&mut self) {
         if let Some(open) = self.brackets.pop() {
-            self.out.problems.push(Problem::new("unbalanced-bracket", open.span, "this bracket is never closed", "opened here"));
+            self.out.problems.push(Problem::new(
+                "unbalanced-bracket",
+                open.span,
+                "this bracket is never closed",
+                "opened here",
+            ));
         }
         self.brackets.clear();
     }
@@ -263,7 +357,10 @@ impl<'a> Lexer<'a> {
 }
 
 fn closes(open: Token, sign: &str) -> bool {
-    matches!((open.kind, sign), (TokenKind::Sign("("), ")") | (TokenKind::Sign("["), "]") | (TokenKind::Sign("{"), "}"))
+    matches!(
+        (open.kind, sign),
+        (TokenKind::Sign("("), ")") | (TokenKind::Sign("["), "]") | (TokenKind::Sign("{"), "}")
+    )
 }
 
 fn length_while(text: &str, test: impl Fn(char) -> bool) -> usize {
@@ -299,7 +396,9 @@ fn word(text: &str) -> Option<usize> {
     let start = usize::from(text.starts_with('%'));
     let body = &text[start..];
     let first = body.chars().next()?;
-    if !(first.is_ascii_alphabetic() || (first == '_' && body[1..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))) {
+    if !(first.is_ascii_alphabetic()
+        || (first == '_' && body[1..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')))
+    {
         return None;
     }
     let length = length_while(body, |c| c.is_ascii_alphanumeric() || c == '-' || c == '_');

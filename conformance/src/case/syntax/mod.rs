@@ -23,7 +23,12 @@ use super::{
 };
 
 /// Names of the levels.
-const LEVELS: [(&str, Level); 4] = [("must", Level::Must), ("should", Level::Should), ("record", Level::Record), ("robust", Level::Robust)];
+const LEVELS: [(&str, Level); 4] = [
+    ("must", Level::Must),
+    ("should", Level::Should),
+    ("record", Level::Record),
+    ("robust", Level::Robust),
+];
 
 /// Reads a file: its lines, what they say, and every mistake.
 pub(crate) fn parse(text: &str) -> (Lexed, File, Vec<Problem>) {
@@ -40,7 +45,7 @@ pub(crate) fn parse(text: &str) -> (Lexed, File, Vec<Problem>) {
 }
 
 /// Reads a term that is a text of its own, as in a contract's `contract.toml`.
-pub(crate) fn parse_term(text: &str) -> Result<Term, Problem> {
+pub(crate) fn parse_term(text: &str) -> Parsed<Term> {
     line(text, |cursor| {
         let term = term::term(cursor)?;
         cursor.end("the end")?;
@@ -49,7 +54,7 @@ pub(crate) fn parse_term(text: &str) -> Result<Term, Problem> {
 }
 
 /// Reads a call that is a text of its own.
-pub(crate) fn parse_call(text: &str) -> Result<ast::Call, Problem> {
+pub(crate) fn parse_call(text: &str) -> Parsed<ast::Call> {
     line(text, |cursor| {
         let call = blocks::call(cursor)?;
         cursor.end("the end")?;
@@ -57,15 +62,23 @@ pub(crate) fn parse_call(text: &str) -> Result<ast::Call, Problem> {
     })
 }
 
-fn line<T>(text: &str, read: impl FnOnce(&mut Cursor<'_>) -> Parsed<T>) -> Result<T, Problem> {
+fn line<T>(text: &str, read: impl FnOnce(&mut Cursor<'_>) -> Parsed<T>) -> Parsed<T> {
     let lexed = lex(text);
     if let Some(problem) = lexed.problems.into_iter().next() {
-        return Err(problem);
+        return Err(Box::new(problem));
     }
-    let whole = Span { start: 0, end: text.len() };
+    let whole = Span {
+        start: 0,
+        end: text.len(),
+    };
     match lexed.lines.as_slice() {
-        [line] => read(&mut Cursor::new(text, line)).map_err(|problem| *problem),
-        _ => Err(Problem::new("syntax", whole, "expected one line", "not one line")),
+        [line] => read(&mut Cursor::new(text, line)),
+        _ => Err(Box::new(Problem::new(
+            "syntax",
+            whole,
+            "expected one line",
+            "not one line",
+        ))),
     }
 }
 
@@ -85,21 +98,48 @@ fn top(text: &str, node: &Node<'_>, file: &mut File, problems: &mut Vec<Problem>
         "world" => &mut file.world,
         "group" => &mut file.group,
         other => {
-            let problem = Problem::new("syntax", here, format!("`{other}` does not belong at the start of a line"), "unknown word");
-            return Err(Box::new(problem.maybe_help(closest_or_all(other, "one of", ["contract", "world", "group", "case"]))));
+            let problem = Problem::new(
+                "syntax",
+                here,
+                format!("`{other}` does not belong at the start of a line"),
+                "unknown word",
+            );
+            return Err(Box::new(problem.maybe_help(closest_or_all(
+                other,
+                "one of",
+                ["contract", "world", "group", "case"],
+            ))));
         }
     };
     cursor.advance();
-    let name = if keyword == "group" { dotted(&mut cursor)? } else { cursor.name("a name")? };
+    let name = if keyword == "group" {
+        dotted(&mut cursor)?
+    } else {
+        cursor.name("a name")?
+    };
     cursor.end("the end of the line")?;
     node.no_block()?;
     if let Some(before) = slot {
-        let problem = Problem::new("duplicate", name.span, format!("`{keyword}` is given twice"), "again here");
+        let problem = Problem::new(
+            "duplicate",
+            name.span,
+            format!("`{keyword}` is given twice"),
+            "again here",
+        );
         return Err(Box::new(problem.also(before.span, "first given here")));
     }
     if let Some(case) = file.cases.first() {
-        let problem = Problem::new("syntax", name.span, format!("`{keyword}` stands behind a case"), "too late");
-        return Err(Box::new(problem.also(case.name.span, "the first case").help("the header comes first")));
+        let problem = Problem::new(
+            "syntax",
+            name.span,
+            format!("`{keyword}` stands behind a case"),
+            "too late",
+        );
+        return Err(Box::new(
+            problem
+                .also(case.name.span, "the first case")
+                .help("the header comes first"),
+        ));
     }
     *slot = Some(name);
     Ok(())
@@ -115,9 +155,21 @@ fn dotted(cursor: &mut Cursor<'_>) -> Parsed<Name> {
         name.text.push_str(&next.text);
     }
     name.span = cursor.since(start);
-    if name.text.chars().any(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'))) || name.text.contains("--") {
-        let problem = Problem::new("label", name.span, format!("`{}` is not made of labels", name.text), "not a label");
-        return Err(Box::new(problem.help("small letters, digits and single `-`, dots between labels: `store-set.overwrite`")));
+    if name
+        .text
+        .chars()
+        .any(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.')))
+        || name.text.contains("--")
+    {
+        let problem = Problem::new(
+            "label",
+            name.span,
+            format!("`{}` is not made of labels", name.text),
+            "not a label",
+        );
+        return Err(Box::new(problem.help(
+            "small letters, digits and single `-`, dots between labels: `store-set.overwrite`",
+        )));
     }
     Ok(name)
 }
@@ -139,8 +191,17 @@ fn header(text: &str, node: &Node<'_>) -> Parsed<Case> {
     let name = dotted(&mut cursor)?;
     let written = cursor.name("a level: `must`, `should`, `record` or `robust`")?;
     let Some((_, level)) = LEVELS.iter().find(|(name, _)| *name == written.text) else {
-        let problem = Problem::new("unknown-level", written.span, format!("there is no level `{}`", written.text), "not a level");
-        return Err(Box::new(problem.maybe_help(closest_or_all(&written.text, "levels", LEVELS.iter().map(|(name, _)| *name)))));
+        let problem = Problem::new(
+            "unknown-level",
+            written.span,
+            format!("there is no level `{}`", written.text),
+            "not a level",
+        );
+        return Err(Box::new(problem.maybe_help(closest_or_all(
+            &written.text,
+            "levels",
+            LEVELS.iter().map(|(name, _)| *name),
+        ))));
     };
     let mut needs = Vec::new();
     let mut limit = None;
@@ -153,7 +214,9 @@ fn header(text: &str, node: &Node<'_>) -> Parsed<Case> {
         } else if cursor.take_word("limit").is_some() {
             limit = Some(duration(&mut cursor)?);
         } else {
-            return Err(cursor.expected("`needs CAPABILITY`, `limit DURATION` or the end of the line"));
+            return Err(
+                cursor.expected("`needs CAPABILITY`, `limit DURATION` or the end of the line")
+            );
         }
     }
     Ok(Case {
@@ -166,7 +229,10 @@ fn header(text: &str, node: &Node<'_>) -> Parsed<Case> {
         guests: Vec::new(),
         host: Vec::new(),
         lines: node.number..node.last(),
-        span: Span { start: node.line.span().start, end: last_byte(node) },
+        span: Span {
+            start: node.line.span().start,
+            end: last_byte(node),
+        },
     })
 }
 
@@ -174,14 +240,31 @@ fn last_byte(node: &Node<'_>) -> usize {
     node.children.last().map_or(node.line.span().end, last_byte)
 }
 
-fn part(text: &str, node: &Node<'_>, case: &mut Case, host: &mut Option<Span>, problems: &mut Vec<Problem>) -> Parsed<()> {
+fn part(
+    text: &str,
+    node: &Node<'_>,
+    case: &mut Case,
+    host: &mut Option<Span>,
+    problems: &mut Vec<Problem>,
+) -> Parsed<()> {
     let mut cursor = Cursor::new(text, node.line);
     let span = node.line.span();
     let late = |case: &Case, what: &str| match (case.guests.first(), &host) {
         (None, None) => Ok(()),
-        _ => Err(Box::new(Problem::new("order", span, format!("{what} stands behind a guest or the host"), "too late").help("quotes, environment, guests, host: in this order"))),
+        _ => Err(Box::new(
+            Problem::new(
+                "order",
+                span,
+                format!("{what} stands behind a guest or the host"),
+                "too late",
+            )
+            .help("quotes, environment, guests, host: in this order"),
+        )),
     };
-    if cursor.peek().is_some_and(|token| token.kind == TokenKind::Text) {
+    if cursor
+        .peek()
+        .is_some_and(|token| token.kind == TokenKind::Text)
+    {
         late(case, "a quotation")?;
         node.no_block()?;
         case.quotes.push(plain_text(&mut cursor, "text")?);
@@ -193,14 +276,21 @@ fn part(text: &str, node: &Node<'_>, case: &mut Case, host: &mut Option<Span>, p
             node.no_block()?;
             cursor.advance();
             if case.environment.is_some() {
-                return Err(Box::new(Problem::new("duplicate", span, "`environment` is given twice", "again here")));
+                return Err(Box::new(Problem::new(
+                    "duplicate",
+                    span,
+                    "`environment` is given twice",
+                    "again here",
+                )));
             }
             case.environment = Some(term::term(&mut cursor)?);
             cursor.end("the end of the line")
         }
         Some("guest") => {
             if let Some(host) = host {
-                let problem = Problem::new("order", span, "a guest stands behind the host", "too late").also(*host, "the host steps");
+                let problem =
+                    Problem::new("order", span, "a guest stands behind the host", "too late")
+                        .also(*host, "the host steps");
                 return Err(Box::new(problem.help("guests come before the host")));
             }
             let guest = guest::guest(text, node, problems)?;
@@ -211,17 +301,33 @@ fn part(text: &str, node: &Node<'_>, case: &mut Case, host: &mut Option<Span>, p
             cursor.advance();
             cursor.end("the end of the line")?;
             if let Some(before) = host.replace(span) {
-                return Err(Box::new(Problem::new("duplicate", span, "`host` is given twice", "again here").also(before, "first given here")));
+                return Err(Box::new(
+                    Problem::new("duplicate", span, "`host` is given twice", "again here")
+                        .also(before, "first given here"),
+                ));
             }
             if node.children.is_empty() {
-                return Err(Box::new(Problem::new("empty-block", span, "a host without steps", "no steps below it").help("leave `host` out, or indent its steps below it")));
+                return Err(Box::new(
+                    Problem::new(
+                        "empty-block",
+                        span,
+                        "a host without steps",
+                        "no steps below it",
+                    )
+                    .help("leave `host` out, or indent its steps below it"),
+                ));
             }
             case.host = host::steps(text, &node.children, problems);
             Ok(())
         }
         other => {
-            let help = other.and_then(|other| closest_or_all(other, "parts of a case", ["environment", "guest", "host"]));
-            Err(Box::new((*cursor.expected("a quotation, `environment`, `guest` or `host`")).maybe_help(help)))
+            let help = other.and_then(|other| {
+                closest_or_all(other, "parts of a case", ["environment", "guest", "host"])
+            });
+            Err(Box::new(
+                (*cursor.expected("a quotation, `environment`, `guest` or `host`"))
+                    .maybe_help(help),
+            ))
         }
     }
 }

@@ -11,7 +11,9 @@ use super::{
 
 /// Reads a form that starts with the word that is next; nothing is taken when `word` starts none.
 pub(crate) fn form(cursor: &mut Cursor<'_>, word: &str, applied: bool) -> Parsed<Option<TermKind>> {
-    let text_next = cursor.peek_at(1).is_some_and(|token| token.kind == TokenKind::Text);
+    let text_next = cursor
+        .peek_at(1)
+        .is_some_and(|token| token.kind == TokenKind::Text);
     Ok(Some(match word {
         "hex" if text_next => TermKind::Hex(hex(cursor)?),
         "utf8" if text_next => {
@@ -25,7 +27,11 @@ pub(crate) fn form(cursor: &mut Cursor<'_>, word: &str, applied: bool) -> Parsed
                 cursor.advance();
             }
             let value = Box::new(cursor.nested(term)?);
-            TermKind::Json { bytes: word == "json-bytes", exactly, value }
+            TermKind::Json {
+                bytes: word == "json-bytes",
+                exactly,
+                value,
+            }
         }
         "ipc" if !applied => {
             cursor.advance();
@@ -70,7 +76,8 @@ pub(crate) fn hex(cursor: &mut Cursor<'_>) -> Parsed<Vec<u8>> {
 fn spoil(cursor: &mut Cursor<'_>) -> Parsed<Spoil> {
     let name = cursor.name("a fault, as in `cut 10`")?;
     Ok(match name.text.as_str() {
-        "cut" | "drop" | "flip" | "metadata-length" | "body-length" | "null-count" | "row-count" => Spoil::Number(name, cursor.integer("a number")?),
+        "cut" | "drop" | "flip" | "metadata-length" | "body-length" | "null-count"
+        | "row-count" => Spoil::Number(name, cursor.integer("a number")?),
         "append" => Spoil::Append(term(cursor)?),
         _ => Spoil::Plain(name),
     })
@@ -82,9 +89,15 @@ fn ipc(cursor: &mut Cursor<'_>) -> Parsed<Ipc> {
         cursor.advance();
     }
     if cursor.is_sign("{") {
-        return Ok(Ipc { schema_only, many: false, batches: vec![batch(cursor, schema_only)?] });
+        return Ok(Ipc {
+            schema_only,
+            many: false,
+            batches: vec![batch(cursor, schema_only)?],
+        });
     }
-    cursor.take_sign("[").ok_or_else(|| cursor.expected("`{` or `[` behind `ipc`"))?;
+    cursor
+        .take_sign("[")
+        .ok_or_else(|| cursor.expected("`{` or `[` behind `ipc`"))?;
     let mut batches = Vec::new();
     loop {
         if cursor.take_sign("]").is_some() {
@@ -96,18 +109,29 @@ fn ipc(cursor: &mut Cursor<'_>) -> Parsed<Ipc> {
             break;
         }
     }
-    Ok(Ipc { schema_only, many: true, batches })
+    Ok(Ipc {
+        schema_only,
+        many: true,
+        batches,
+    })
 }
 
 fn batch(cursor: &mut Cursor<'_>, schema_only: bool) -> Parsed<IpcBatch> {
     let start = cursor.start();
     cursor.sign("{")?;
-    let mut batch = IpcBatch { rows: None, columns: None, fields: Vec::new(), span: cursor.since(start) };
+    let mut batch = IpcBatch {
+        rows: None,
+        columns: None,
+        fields: Vec::new(),
+        span: cursor.since(start),
+    };
     loop {
         if cursor.take_sign("}").is_some() {
             break;
         }
-        let number = cursor.peek_at(1).is_some_and(|token| token.kind == TokenKind::Number);
+        let number = cursor
+            .peek_at(1)
+            .is_some_and(|token| token.kind == TokenKind::Number);
         match cursor.word_at(0) {
             Some("rows") if number => {
                 cursor.advance();
@@ -120,7 +144,9 @@ fn batch(cursor: &mut Cursor<'_>, schema_only: bool) -> Parsed<IpcBatch> {
             _ => batch.fields.push(column(cursor, schema_only)?),
         }
         if cursor.take_sign(",").is_none() {
-            cursor.take_sign("}").ok_or_else(|| cursor.expected("`,` or `}`"))?;
+            cursor
+                .take_sign("}")
+                .ok_or_else(|| cursor.expected("`,` or `}`"))?;
             break;
         }
     }
@@ -143,15 +169,31 @@ fn column(cursor: &mut Cursor<'_>, schema_only: bool) -> Parsed<IpcColumn> {
         }
         cursor.sign(":")?;
     }
-    let ty = if cursor.take_sign("_").is_some() { None } else { Some(column_type(cursor)?) };
+    let ty = if cursor.take_sign("_").is_some() {
+        None
+    } else {
+        Some(column_type(cursor)?)
+    };
     let nonnull = cursor.take_word("nonnull").is_some();
-    let metadata = if cursor.take_word("metadata").is_some() { metadata(cursor)? } else { Vec::new() };
+    let metadata = if cursor.take_word("metadata").is_some() {
+        metadata(cursor)?
+    } else {
+        Vec::new()
+    };
     let values = match cursor.peek().map(|token| token.kind) {
         Some(TokenKind::Sign("[" | "_")) if !schema_only => Some(term(cursor)?),
         _ if schema_only => None,
         _ => return Err(cursor.expected("the column's values in `[...]`")),
     };
-    Ok(IpcColumn { name, any_name, ty, nonnull, metadata, values, span: cursor.since(start) })
+    Ok(IpcColumn {
+        name,
+        any_name,
+        ty,
+        nonnull,
+        metadata,
+        values,
+        span: cursor.since(start),
+    })
 }
 
 /// A type as written, as in `dictionary(utf8)`, without its blanks but those behind commas and colons.
@@ -176,11 +218,19 @@ fn column_type(cursor: &mut Cursor<'_>) -> Parsed<Name> {
                 break;
             }
             if open > 16 {
-                return Err(Box::new(Problem::new("too-deep", token.span, "a column type nests too deep", "too deep")));
+                return Err(Box::new(Problem::new(
+                    "too-deep",
+                    token.span,
+                    "a column type nests too deep",
+                    "too deep",
+                )));
             }
         }
     }
-    Ok(Name { text, span: cursor.since(start) })
+    Ok(Name {
+        text,
+        span: cursor.since(start),
+    })
 }
 
 fn metadata(cursor: &mut Cursor<'_>) -> Parsed<Vec<(String, String)>> {
@@ -189,7 +239,10 @@ fn metadata(cursor: &mut Cursor<'_>) -> Parsed<Vec<(String, String)>> {
     while cursor.take_sign("}").is_none() {
         let key = plain_text(cursor, "a metadata key in quotes")?;
         cursor.sign(":")?;
-        pairs.push((key.text, plain_text(cursor, "a metadata value in quotes")?.text));
+        pairs.push((
+            key.text,
+            plain_text(cursor, "a metadata value in quotes")?.text,
+        ));
         if cursor.take_sign(",").is_none() && !cursor.is_sign("}") {
             return Err(cursor.expected("`,` or `}`"));
         }

@@ -33,7 +33,9 @@ pub(crate) fn terms(cursor: &mut Cursor<'_>, close: &str) -> Parsed<Vec<Term>> {
         }
         all.push(term(cursor)?);
         if cursor.take_sign(",").is_none() {
-            cursor.take_sign(close).ok_or_else(|| cursor.expected(&format!("`,` or `{close}`")))?;
+            cursor
+                .take_sign(close)
+                .ok_or_else(|| cursor.expected(&format!("`,` or `{close}`")))?;
             return Ok(all);
         }
     }
@@ -46,11 +48,17 @@ pub(crate) fn plain_text(cursor: &mut Cursor<'_>, what: &str) -> Parsed<Name> {
     };
     let text = text::plain(cursor.slice(token.span), token.span)?;
     cursor.advance();
-    Ok(Name { text, span: token.span })
+    Ok(Name {
+        text,
+        span: token.span,
+    })
 }
 
 fn pattern(cursor: &Cursor<'_>, start: usize, pattern: Pattern) -> Term {
-    Term { kind: TermKind::Pattern(pattern), span: cursor.since(start) }
+    Term {
+        kind: TermKind::Pattern(pattern),
+        span: cursor.since(start),
+    }
 }
 
 /// Whether the word that is next begins a form: a keyword that stands alone is an ordinary word.
@@ -58,8 +66,13 @@ fn begins_form(cursor: &Cursor<'_>) -> bool {
     match cursor.peek_at(1).map(|token| token.kind) {
         None => false,
         Some(TokenKind::Sign("(")) => !cursor.adjacent(1),
-        Some(TokenKind::Sign(sign)) => matches!(sign, "[" | "{" | "$" | "_" | "<" | "<=" | ">" | ">=" | "@"),
-        Some(TokenKind::Word) => !matches!(cursor.word_at(1), Some("and" | "once" | "times" | "within" | "max")),
+        Some(TokenKind::Sign(sign)) => {
+            matches!(sign, "[" | "{" | "$" | "_" | "<" | "<=" | ">" | ">=" | "@")
+        }
+        Some(TokenKind::Word) => !matches!(
+            cursor.word_at(1),
+            Some("and" | "once" | "times" | "within" | "max")
+        ),
         Some(_) => true,
     }
 }
@@ -69,7 +82,11 @@ fn unary(cursor: &mut Cursor<'_>) -> Parsed<Term> {
         let start = cursor.start();
         if let Some(comparison) = comparison(cursor) {
             let operand = Box::new(postfix(cursor)?);
-            return Ok(pattern(cursor, start, Pattern::Compare(comparison, operand)));
+            return Ok(pattern(
+                cursor,
+                start,
+                Pattern::Compare(comparison, operand),
+            ));
         }
         if let Some(word) = cursor.word_at(0)
             && begins_form(cursor)
@@ -80,7 +97,11 @@ fn unary(cursor: &mut Cursor<'_>) -> Parsed<Term> {
         let first = postfix(cursor)?;
         if cursor.take_sign("..").is_some() {
             let last = postfix(cursor)?;
-            return Ok(pattern(cursor, start, Pattern::Range(Box::new(first), Box::new(last))));
+            return Ok(pattern(
+                cursor,
+                start,
+                Pattern::Range(Box::new(first), Box::new(last)),
+            ));
         }
         Ok(first)
     })
@@ -158,7 +179,10 @@ fn postfix(cursor: &mut Cursor<'_>) -> Parsed<Term> {
     let value = primary(cursor)?;
     if cursor.take_sign("*").is_some() {
         let count = cursor.integer("a number of repetitions")?;
-        return Ok(Term { kind: TermKind::Repeat(Box::new(value), count), span: cursor.since(start) });
+        return Ok(Term {
+            kind: TermKind::Repeat(Box::new(value), count),
+            span: cursor.since(start),
+        });
     }
     Ok(value)
 }
@@ -199,9 +223,14 @@ fn primary(cursor: &mut Cursor<'_>) -> Parsed<Term> {
             cursor.advance();
             record(cursor)?
         }
-        TokenKind::Quantity | TokenKind::Sign(_) => return Err(cursor.expected("a value or a pattern")),
+        TokenKind::Quantity | TokenKind::Sign(_) => {
+            return Err(cursor.expected("a value or a pattern"));
+        }
     };
-    Ok(Term { kind, span: cursor.since(start) })
+    Ok(Term {
+        kind,
+        span: cursor.since(start),
+    })
 }
 
 /// Reads a text token.
@@ -244,7 +273,14 @@ fn word(cursor: &mut Cursor<'_>, token: Token) -> Parsed<TermKind> {
         if !escaped && text == "one-of" {
             return Ok(TermKind::Pattern(Pattern::OneOf(arguments)));
         }
-        return Ok(TermKind::Apply(Name { text, span: token.span }, escaped, arguments));
+        return Ok(TermKind::Apply(
+            Name {
+                text,
+                span: token.span,
+            },
+            escaped,
+            arguments,
+        ));
     }
     Ok(TermKind::Word(text, escaped))
 }
@@ -267,7 +303,9 @@ fn record(cursor: &mut Cursor<'_>) -> Parsed<TermKind> {
         }
         fields.push(field(cursor)?);
         if cursor.take_sign(",").is_none() {
-            cursor.take_sign("}").ok_or_else(|| cursor.expected("`,` or `}`"))?;
+            cursor
+                .take_sign("}")
+                .ok_or_else(|| cursor.expected("`,` or `}`"))?;
             return Ok(TermKind::Record(fields, None));
         }
     }
@@ -275,13 +313,33 @@ fn record(cursor: &mut Cursor<'_>) -> Parsed<TermKind> {
 
 fn field(cursor: &mut Cursor<'_>) -> Parsed<Field> {
     let (name, quoted) = match cursor.peek() {
-        Some(Token { kind: TokenKind::Text, .. }) => (plain_text(cursor, "a name")?, true),
-        Some(Token { kind: TokenKind::Word, span }) => {
+        Some(Token {
+            kind: TokenKind::Text,
+            ..
+        }) => (plain_text(cursor, "a name")?, true),
+        Some(Token {
+            kind: TokenKind::Word,
+            span,
+        }) => {
             cursor.advance();
-            (Name { text: cursor.slice(span).trim_start_matches('%').to_owned(), span }, false)
+            (
+                Name {
+                    text: cursor.slice(span).trim_start_matches('%').to_owned(),
+                    span,
+                },
+                false,
+            )
         }
         _ => return Err(cursor.expected("a field name")),
     };
-    let value = if cursor.take_sign(":").is_some() { Some(term(cursor)?) } else { None };
-    Ok(Field { name, quoted, value })
+    let value = if cursor.take_sign(":").is_some() {
+        Some(term(cursor)?)
+    } else {
+        None
+    };
+    Ok(Field {
+        name,
+        quoted,
+        value,
+    })
 }

@@ -8,7 +8,12 @@ use super::{
 
 /// Decodes a text token; `token` is its place, quotes included, and `raw` its text, quotes included.
 pub(crate) fn pieces(raw: &str, token: Span) -> Parsed<Vec<Piece>> {
-    let mut reader = Reader { raw, at: 1, end: raw.len().saturating_sub(1).max(1), base: token.start };
+    let mut reader = Reader {
+        raw,
+        at: 1,
+        end: raw.len().saturating_sub(1).max(1),
+        base: token.start,
+    };
     let mut pieces = Vec::new();
     let mut literal = String::new();
     while reader.at < reader.end {
@@ -40,7 +45,12 @@ pub(crate) fn plain(raw: &str, token: Span) -> Parsed<String> {
         match piece {
             Piece::Literal(literal) => text.push_str(&literal),
             Piece::Name(_, span) => {
-                let problem = Problem::new("interpolation", span, "no `\\{...}` in this text", "must be constant");
+                let problem = Problem::new(
+                    "interpolation",
+                    span,
+                    "no `\\{...}` in this text",
+                    "must be constant",
+                );
                 return Err(Box::new(problem));
             }
         }
@@ -54,7 +64,15 @@ pub(crate) fn character(raw: &str, token: Span) -> Parsed<char> {
     let mut chars = text.chars();
     match (chars.next(), chars.next()) {
         (Some(c), None) => Ok(c),
-        _ => Err(Box::new(Problem::new("character", token, "a `char` is exactly one character", "not one character").help("text stands in double quotes"))),
+        _ => Err(Box::new(
+            Problem::new(
+                "character",
+                token,
+                "a `char` is exactly one character",
+                "not one character",
+            )
+            .help("text stands in double quotes"),
+        )),
     }
 }
 
@@ -64,14 +82,29 @@ pub(crate) fn hex(text: &str, token: Span) -> Parsed<Vec<u8>> {
     for c in text.chars().filter(|c| !c.is_ascii_whitespace()) {
         match c.to_digit(16) {
             Some(digit) => digits.push(digit as u8),
-            None => return Err(Box::new(Problem::new("hex", token, format!("{c:?} is no hexadecimal digit"), "not hexadecimal"))),
+            None => {
+                return Err(Box::new(Problem::new(
+                    "hex",
+                    token,
+                    format!("{c:?} is no hexadecimal digit"),
+                    "not hexadecimal",
+                )));
+            }
         }
     }
     if digits.len() % 2 != 0 {
-        let problem = Problem::new("hex", token, "an odd number of hexadecimal digits", format!("{} digits", digits.len()));
+        let problem = Problem::new(
+            "hex",
+            token,
+            "an odd number of hexadecimal digits",
+            format!("{} digits", digits.len()),
+        );
         return Err(Box::new(problem.help("two digits a byte")));
     }
-    Ok(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    Ok(digits
+        .chunks_exact(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect())
 }
 
 enum Escape {
@@ -94,7 +127,10 @@ impl Reader<'_> {
     }
 
     fn span(&self, start: usize) -> Span {
-        Span { start: self.base + start, end: self.base + self.at }
+        Span {
+            start: self.base + start,
+            end: self.base + self.at,
+        }
     }
 
     fn bad(&self, start: usize, message: &str) -> Box<Problem> {
@@ -124,40 +160,64 @@ impl Reader<'_> {
         };
         let name = rest[..length].to_owned();
         self.at += length + 1;
-        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+        if name.is_empty()
+            || !name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        {
             return Err(self.bad(start, "`\\{...}` wants a name"));
         }
         Ok(Escape::Name(name, self.span(start)))
     }
 
     fn unicode(&mut self, start: usize) -> Parsed<char> {
-        let code = if self.raw.get(self.at..self.end).is_some_and(|rest| rest.starts_with('{')) {
+        let code = if self
+            .raw
+            .get(self.at..self.end)
+            .is_some_and(|rest| rest.starts_with('{'))
+        {
             self.at += 1;
             let rest = self.raw.get(self.at..self.end).unwrap_or_default();
-            let length = rest.find('}').ok_or_else(|| self.bad(start, "`\\u{` without `}`"))?;
+            let length = rest
+                .find('}')
+                .ok_or_else(|| self.bad(start, "`\\u{` without `}`"))?;
             self.at += length + 1;
             u32::from_str_radix(&rest[..length], 16).ok()
         } else {
             self.utf16(start)?
         };
-        code.and_then(char::from_u32).ok_or_else(|| self.bad(start, "not a Unicode scalar value"))
+        code.and_then(char::from_u32)
+            .ok_or_else(|| self.bad(start, "not a Unicode scalar value"))
     }
 
     /// `XXXX`, or `XXXX\uXXXX` for a surrogate pair.
     fn utf16(&mut self, start: usize) -> Parsed<Option<u32>> {
         let high = self.four(start)?;
-        if !(0xd800..0xdc00).contains(&high) || self.raw.get(self.at..self.end).is_none_or(|rest| !rest.starts_with("\\u")) {
+        if !(0xd800..0xdc00).contains(&high)
+            || self
+                .raw
+                .get(self.at..self.end)
+                .is_none_or(|rest| !rest.starts_with("\\u"))
+        {
             return Ok(Some(high));
         }
         self.at += 2;
         let low = self.four(start)?;
-        Ok((0xdc00..0xe000).contains(&low).then(|| 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)))
+        Ok((0xdc00..0xe000)
+            .contains(&low)
+            .then(|| 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)))
     }
 
     fn four(&mut self, start: usize) -> Parsed<u32> {
-        let digits = self.raw.get(self.at..(self.at + 4).min(self.end)).unwrap_or_default();
-        let code = (digits.len() == 4 && digits.chars().all(|c| c.is_ascii_hexdigit())).then(|| u32::from_str_radix(digits, 16).ok()).flatten();
-        let code = code.ok_or_else(|| self.bad(start, "`\\u` wants four hexadecimal digits or braces"))?;
+        let digits = self
+            .raw
+            .get(self.at..(self.at + 4).min(self.end))
+            .unwrap_or_default();
+        let code = (digits.len() == 4 && digits.chars().all(|c| c.is_ascii_hexdigit()))
+            .then(|| u32::from_str_radix(digits, 16).ok())
+            .flatten();
+        let code =
+            code.ok_or_else(|| self.bad(start, "`\\u` wants four hexadecimal digits or braces"))?;
         self.at += 4;
         Ok(code)
     }
