@@ -57,14 +57,22 @@ impl Case {
     /// When it can't be put into this environment.
     pub(crate) fn begin(setup: Setup) -> Result<Self, String> {
         if setup.contract != "uni" {
-            return Err(format!("the contract `{}` is not driven here", setup.contract));
+            return Err(format!(
+                "the contract `{}` is not driven here",
+                setup.contract
+            ));
         }
         let environment: Environment = serde_json::from_value(setup.environment)
             .map_err(|error| format!("the environment is not of its type: {error}"))?;
         if environment.limits.0.is_some() {
             return Err("this host's limits can't be set".into());
         }
-        let traceparent = environment.traceparent.0.as_deref().map(Traceparent::parse).transpose()?;
+        let traceparent = environment
+            .traceparent
+            .0
+            .as_deref()
+            .map(Traceparent::parse)
+            .transpose()?;
         Ok(Self {
             guests: setup.guests,
             loader: WasmLoader::new().with_http(Arc::new(Loopback)),
@@ -92,7 +100,8 @@ impl Case {
             "load" => {
                 let (guest, grants): (String, _) = arguments(given)?;
                 let guest = self.guests.get(&guest);
-                let guest = guest.ok_or_else(|| Refusal("the case has no guest of this name".into()))?;
+                let guest =
+                    guest.ok_or_else(|| Refusal("the case has no guest of this name".into()))?;
                 value(&Res::from(self.load(&guest.component.0, grants)))
             }
             "unload" => {
@@ -122,7 +131,10 @@ impl Case {
             }
             "accumulator-new" => {
                 let (qname,): (String,) = arguments(given)?;
-                answer(self.aggregate(&qname).map(|aggregate| self.keep(aggregate.create_accumulator())))
+                answer(
+                    self.aggregate(&qname)
+                        .map(|aggregate| self.keep(aggregate.create_accumulator())),
+                )
             }
             "accumulator-update" => {
                 let (id, columns, _rows): (_, Vec<Column>, u32) = arguments(given)?;
@@ -131,7 +143,9 @@ impl Case {
             }
             "accumulator-merge" => {
                 let (id, states): (_, Vec<Opt<Bytes>>) = arguments(given)?;
-                let states = states.iter().map(|state| state.0.as_ref().map(|bytes| bytes.0.as_slice()));
+                let states = states
+                    .iter()
+                    .map(|state| state.0.as_ref().map(|bytes| bytes.0.as_slice()));
                 let states: ArrayRef = Arc::new(states.collect::<BinaryArray>());
                 self.with(id, |accumulator| Ok(accumulator.merge_batch(&[states])?))
             }
@@ -142,39 +156,72 @@ impl Case {
             }
             "accumulator-state" => {
                 let (id,) = arguments(given)?;
-                self.with(id, |accumulator| state_bytes(accumulator.state()?).map(Bytes))
+                self.with(id, |accumulator| {
+                    state_bytes(accumulator.state()?).map(Bytes)
+                })
             }
             "accumulator-evaluate" => {
                 let (id,) = arguments(given)?;
-                self.with(id, |accumulator| Ok(Column::from(&plan::value(&**accumulator)?)))
+                self.with(id, |accumulator| {
+                    Ok(Column::from(&plan::value(&**accumulator)?))
+                })
             }
             "set-traceparent" => {
                 let (traceparent,): (Opt<String>,) = arguments(given)?;
-                let traceparent = traceparent.0.as_deref().map(Traceparent::parse).transpose().map_err(Refusal)?;
+                let traceparent = traceparent
+                    .0
+                    .as_deref()
+                    .map(Traceparent::parse)
+                    .transpose()
+                    .map_err(Refusal)?;
                 *lock(&self.traceparent) = traceparent;
                 Ok(Json::Null)
             }
-            other => Err(Refusal(format!("the interface `uni` has no function `{other}`"))),
+            other => Err(Refusal(format!(
+                "the interface `uni` has no function `{other}`"
+            ))),
         }
     }
 
     fn load(&self, component: &[u8], grants: Grants) -> Result<Loaded, String> {
         let grants = grants.set()?;
         // The loader puts the manifest's id in its place.
-        let mut registrar = PluginRegistrar::new(PluginId::new("wasm.loading"), &grants, &self.registry);
-        let outcome = self.loader.load(component, &grants, &mut registrar).map_err(|error| error.to_string())?;
-        registrar.commit_to_registry().map_err(|error| error.to_string())?;
+        let mut registrar =
+            PluginRegistrar::new(PluginId::new("wasm.loading"), &grants, &self.registry);
+        let outcome = self
+            .loader
+            .load(component, &grants, &mut registrar)
+            .map_err(|error| error.to_string())?;
+        registrar
+            .commit_to_registry()
+            .map_err(|error| error.to_string())?;
         lock(&self.aggregates).extend(outcome.aggregates_registered.iter().cloned());
-        let names = [outcome.scalars_registered, outcome.aggregates_registered, outcome.procedures_registered].concat();
+        let names = [
+            outcome.scalars_registered,
+            outcome.aggregates_registered,
+            outcome.procedures_registered,
+        ]
+        .concat();
         let mut functions = self.functions();
         functions.retain(|function| names.contains(&function.qname));
-        let denied = outcome.denied_capabilities.iter().map(|printed| capability_name(printed)).collect();
-        Ok(Loaded { id: outcome.plugin_id, version: outcome.version, functions, denied })
+        let denied = outcome
+            .denied_capabilities
+            .iter()
+            .map(|printed| capability_name(printed))
+            .collect();
+        Ok(Loaded {
+            id: outcome.plugin_id,
+            version: outcome.version,
+            functions,
+            denied,
+        })
     }
 
     fn unload(&self, id: &str) -> Result<(), String> {
         let plugin = PluginId::parse(id).map_err(|error| error.to_string())?;
-        self.registry.iter_for_plugin(&plugin).ok_or_else(|| format!("the registry has no plugin `{id}`"))?;
+        self.registry
+            .iter_for_plugin(&plugin)
+            .ok_or_else(|| format!("the registry has no plugin `{id}`"))?;
         self.registry.remove_plugin(&plugin);
         Ok(())
     }
@@ -187,34 +234,61 @@ impl Case {
         let procedure = |(qname, entry): (QName, Arc<uni_plugin::registry::ProcedureEntry>)| {
             Registered::procedure(qname.to_string(), &entry.signature)
         };
-        let mut functions: Vec<_> = self.registry.iter_scalars().into_iter().map(scalar).collect();
+        let mut functions: Vec<_> = self
+            .registry
+            .iter_scalars()
+            .into_iter()
+            .map(scalar)
+            .collect();
         functions.extend(self.registry.iter_procedures().into_iter().map(procedure));
         for name in lock(&self.aggregates).iter() {
-            let entry = QName::parse(name).ok().and_then(|qname| self.registry.aggregate(&qname));
-            functions.extend(entry.map(|entry| Registered::aggregate(name.clone(), &entry.signature)));
+            let entry = QName::parse(name)
+                .ok()
+                .and_then(|qname| self.registry.aggregate(&qname));
+            functions
+                .extend(entry.map(|entry| Registered::aggregate(name.clone(), &entry.signature)));
         }
         functions.sort();
         functions
     }
 
-    fn invoke_scalar(&self, qname: &str, arrays: Vec<ArrayRef>, rows: usize) -> Result<Column, Failure> {
+    fn invoke_scalar(
+        &self,
+        qname: &str,
+        arrays: Vec<ArrayRef>,
+        rows: usize,
+    ) -> Result<Column, Failure> {
         let entry = self.registry.scalar_fn(&QName::parse(qname)?);
         let entry = entry.ok_or_else(|| Failure::unknown("scalar function", qname))?;
         let arguments: Vec<_> = arrays.into_iter().map(ColumnarValue::Array).collect();
         let result = entry.function.invoke(&arguments, rows)?;
-        Ok(Column::from(&result.into_array(rows).map_err(|error| Failure::other(&error))?))
+        Ok(Column::from(
+            &result
+                .into_array(rows)
+                .map_err(|error| Failure::other(&error))?,
+        ))
     }
 
     /// Of overloads the one with this number of arguments is called; without one, the host is left to refuse the call.
-    fn invoke_procedure(&self, qname: &str, arrays: Vec<ArrayRef>) -> Result<Vec<Vec<Column>>, Failure> {
+    fn invoke_procedure(
+        &self,
+        qname: &str,
+        arrays: Vec<ArrayRef>,
+    ) -> Result<Vec<Vec<Column>>, Failure> {
         let parsed = QName::parse(qname)?;
         let entry = self.registry.procedure_with_arity(&parsed, arrays.len());
         let entry = entry.or_else(|| self.registry.procedure(&parsed));
         let entry = entry.ok_or_else(|| Failure::unknown("procedure", qname))?;
         let arguments: Vec<_> = arrays.into_iter().map(ColumnarValue::Array).collect();
-        let stream = entry.procedure.invoke(ProcedureContext::new(), &arguments)?;
-        let batches: Vec<_> = block_on(stream.try_collect()).map_err(|error| Failure::other(&error))?;
-        Ok(batches.iter().map(|batch| batch.columns().iter().map(Column::from).collect()).collect())
+        let stream = entry
+            .procedure
+            .invoke(ProcedureContext::new(), &arguments)?;
+        let batches: Vec<_> =
+            block_on(stream.try_collect()).map_err(|error| Failure::other(&error))?;
+        Ok(batches
+            .iter()
+            .map(|batch| batch.columns().iter().map(Column::from).collect())
+            .collect())
     }
 
     fn aggregate(&self, qname: &str) -> Result<Arc<dyn AggregatePluginFn>, Failure> {

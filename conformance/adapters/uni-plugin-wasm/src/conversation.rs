@@ -6,11 +6,12 @@
 use std::{
     io::{self, BufRead},
     panic::{self, AssertUnwindSafe},
-    process, thread,
+    process,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
 };
 
 use serde_json::Value as Json;
@@ -45,22 +46,36 @@ pub(crate) fn serve(mut input: impl BufRead) -> io::Result<()> {
         match serde_json::from_slice(&line)? {
             Request::Hello { protocol: VERSION } => outbox.send(&Message::hello()),
             Request::Hello { protocol } => {
-                return Err(io::Error::other(format!("protocol {protocol} is not spoken here, only {VERSION}")));
+                return Err(io::Error::other(format!(
+                    "protocol {protocol} is not spoken here, only {VERSION}"
+                )));
             }
             Request::Begin(setup) => {
                 let channel = outbox.channel();
                 let name = setup.case.clone();
                 match Case::begin(setup) {
                     Ok(case) => {
-                        current = Some(Running { name, case: Arc::new(case), channel, calls: Arc::default() });
+                        current = Some(Running {
+                            name,
+                            case: Arc::new(case),
+                            channel,
+                            calls: Arc::default(),
+                        });
                         outbox.send(&Message::Ready);
                     }
                     Err(message) => outbox.send(&Message::Unready { message }),
                 }
             }
-            Request::Call { id, function, arguments } => match &current {
+            Request::Call {
+                id,
+                function,
+                arguments,
+            } => match &current {
                 Some(running) => running.call(id, function, arguments),
-                None => outbox.send(&Message::Fault { id, message: "no case has begun".into() }),
+                None => outbox.send(&Message::Fault {
+                    id,
+                    message: "no case has begun".into(),
+                }),
             },
             Request::End => {
                 current = None;
@@ -86,7 +101,11 @@ impl Running {
             self.calls.fetch_sub(1, Ordering::Relaxed);
             return fault(format!("{CALLS} calls are in flight already"));
         }
-        let (name, case, channel) = (self.name.clone(), Arc::clone(&self.case), self.channel.clone());
+        let (name, case, channel) = (
+            self.name.clone(),
+            Arc::clone(&self.case),
+            self.channel.clone(),
+        );
         let calls = Arc::clone(&self.calls);
         let work = move || {
             let call = || {
@@ -95,7 +114,10 @@ impl Running {
             };
             let message = match panic::catch_unwind(AssertUnwindSafe(call)) {
                 Ok(Ok(value)) => Message::Return { id, value },
-                Ok(Err(refusal)) => Message::Fault { id, message: refusal.0 },
+                Ok(Err(refusal)) => Message::Fault {
+                    id,
+                    message: refusal.0,
+                },
                 Err(_) => {
                     eprintln!("the host panicked in `{function}` of the case {name}");
                     process::exit(PANICKED);

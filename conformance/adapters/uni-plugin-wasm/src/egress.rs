@@ -4,10 +4,7 @@
 use std::{io::Read as _, time::Duration};
 
 use uni_plugin::{FnError, HttpEgress, HttpResponse};
-use ureq::{
-    Agent, RequestBuilder,
-    http::Response,
-};
+use ureq::{Agent, RequestBuilder, http::Response};
 
 /// The code that the host's own stock egress gives to a request that failed.
 const FAILED: u32 = 0xB00;
@@ -16,7 +13,13 @@ const FAILED: u32 = 0xB00;
 pub(crate) struct Loopback;
 
 impl HttpEgress for Loopback {
-    fn get(&self, url: &str, timeout: Duration, max: usize, trace: Option<&str>) -> Result<HttpResponse, FnError> {
+    fn get(
+        &self,
+        url: &str,
+        timeout: Duration,
+        max: usize,
+        trace: Option<&str>,
+    ) -> Result<HttpResponse, FnError> {
         answer(traced(agent(timeout).get(url), trace).call(), max)
     }
 
@@ -52,12 +55,20 @@ fn traced<B>(request: RequestBuilder<B>, traceparent: Option<&str>) -> RequestBu
     }
 }
 
-fn answer(response: Result<Response<ureq::Body>, ureq::Error>, max: usize) -> Result<HttpResponse, FnError> {
+fn answer(
+    response: Result<Response<ureq::Body>, ureq::Error>,
+    max: usize,
+) -> Result<HttpResponse, FnError> {
     let failed = |error: &dyn std::error::Error| FnError::retryable(FAILED, error.to_string());
     let response = response.map_err(|error| failed(&error))?;
     let status = response.status().as_u16();
     let mut body = Vec::new();
     let max = u64::try_from(max).unwrap_or(u64::MAX);
-    response.into_body().into_reader().take(max).read_to_end(&mut body).map_err(|error| failed(&error))?;
+    response
+        .into_body()
+        .into_reader()
+        .take(max)
+        .read_to_end(&mut body)
+        .map_err(|error| failed(&error))?;
     Ok(HttpResponse { status, body })
 }

@@ -21,7 +21,10 @@ struct Line {
 
 impl Outbox {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Line { out: io::stdout(), case: 0 })))
+        Arc::new(Self(Mutex::new(Line {
+            out: io::stdout(),
+            case: 0,
+        })))
     }
 
     /// Says something that belongs to no call.
@@ -38,7 +41,10 @@ impl Outbox {
 
     /// A way out for the threads of the case that now begins.
     pub(crate) fn channel(self: &Arc<Self>) -> Channel {
-        Channel { outbox: Arc::clone(self), case: self.line().case }
+        Channel {
+            outbox: Arc::clone(self),
+            case: self.line().case,
+        }
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -49,7 +55,9 @@ impl Outbox {
 impl Line {
     /// A suite that no longer listens closes standard input too, which ends this adapter; so errors are of no interest.
     fn write(&mut self, message: &Message) {
-        let Ok(mut text) = serde_json::to_vec(message) else { return };
+        let Ok(mut text) = serde_json::to_vec(message) else {
+            return;
+        };
         text.push(b'\n');
         let _ = self.out.write_all(&text).and_then(|()| self.out.flush());
     }

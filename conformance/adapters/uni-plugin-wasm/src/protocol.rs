@@ -13,9 +13,15 @@ pub(crate) const VERSION: u32 = 1;
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub(crate) enum Request {
-    Hello { protocol: u32 },
+    Hello {
+        protocol: u32,
+    },
     Begin(Setup),
-    Call { id: u64, function: String, arguments: Vec<Json> },
+    Call {
+        id: u64,
+        function: String,
+        arguments: Vec<Json>,
+    },
     End,
     Bye,
 }
@@ -37,12 +43,27 @@ pub(crate) struct Component {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub(crate) enum Message {
-    Hello { protocol: u32, name: &'static str, version: &'static str, contracts: BTreeMap<&'static str, Declared> },
+    Hello {
+        protocol: u32,
+        name: &'static str,
+        version: &'static str,
+        contracts: BTreeMap<&'static str, Declared>,
+    },
     Ready,
-    Unready { message: String },
-    Return { id: u64, value: Json },
-    Fault { id: u64, message: String },
-    Event { event: Json },
+    Unready {
+        message: String,
+    },
+    Return {
+        id: u64,
+        value: Json,
+    },
+    Fault {
+        id: u64,
+        message: String,
+    },
+    Event {
+        event: Json,
+    },
     Done,
 }
 

@@ -23,7 +23,11 @@ pub(crate) fn value(value: &impl Serialize) -> Result<Json, Refusal> {
 
 /// `option<T>`
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(from = "Option<Present<T>>", into = "Option<Present<T>>", bound(serialize = "T: Clone + Serialize"))]
+#[serde(
+    from = "Option<Present<T>>",
+    into = "Option<Present<T>>",
+    bound(serialize = "T: Clone + Serialize")
+)]
 pub(crate) struct Opt<T>(pub(crate) Option<T>);
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -67,7 +71,10 @@ pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        STANDARD.decode(String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
+        STANDARD
+            .decode(String::deserialize(deserializer)?)
+            .map(Self)
+            .map_err(D::Error::custom)
     }
 }
 
@@ -85,9 +92,10 @@ impl<'de, T: DeserializeOwned + std::str::FromStr> Deserialize<'de> for Long<T> 
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match NumberOrText::<T>::deserialize(deserializer)? {
             NumberOrText::Number(number) => Ok(Self(number)),
-            NumberOrText::Text(text) => {
-                text.parse().map(Self).map_err(|_| D::Error::custom(format!("{text:?} is no number of its type")))
-            }
+            NumberOrText::Text(text) => text
+                .parse()
+                .map(Self)
+                .map_err(|_| D::Error::custom(format!("{text:?} is no number of its type"))),
         }
     }
 }

@@ -20,16 +20,36 @@ use super::{
 /// The rows of one group: for each partition that has a partial state, its batches in order.
 type Pieces = BTreeMap<u32, BTreeMap<u32, Vec<UInt32Array>>>;
 
-pub(super) fn run(aggregate: &Arc<dyn AggregatePluginFn>, plan: Plan) -> Result<Vec<GroupResult>, Refusal> {
+pub(super) fn run(
+    aggregate: &Arc<dyn AggregatePluginFn>,
+    plan: Plan,
+) -> Result<Vec<GroupResult>, Refusal> {
     let pieces = pieces(&plan)?;
-    let arguments = plan.arguments.into_iter().map(Column::array).collect::<Result<Vec<_>, _>>()?;
-    if arguments.iter().any(|array| u32::try_from(array.len()) != Ok(plan.rows)) {
-        return Err(Refusal(format!("not every argument has {} rows", plan.rows)));
+    let arguments = plan
+        .arguments
+        .into_iter()
+        .map(Column::array)
+        .collect::<Result<Vec<_>, _>>()?;
+    if arguments
+        .iter()
+        .any(|array| u32::try_from(array.len()) != Ok(plan.rows))
+    {
+        return Err(Refusal(format!(
+            "not every argument has {} rows",
+            plan.rows
+        )));
     }
-    let how = How { merges: plan.partitions > 1, reverse: plan.reverse, merge_width: plan.merge_width as usize };
+    let how = How {
+        merges: plan.partitions > 1,
+        reverse: plan.reverse,
+        merge_width: plan.merge_width as usize,
+    };
     let result = |(group, partitions)| {
         let value = how.group(aggregate, &arguments, partitions);
-        GroupResult { group, value: value.map(|array| Column::from(&array)).into() }
+        GroupResult {
+            group,
+            value: value.map(|array| Column::from(&array)).into(),
+        }
     };
     Ok(pieces.into_iter().map(result).collect())
 }
@@ -37,14 +57,27 @@ pub(super) fn run(aggregate: &Arc<dyn AggregatePluginFn>, plan: Plan) -> Result<
 /// Without groups there is the group 0, with a partial state in every partition, also where there are no rows.
 fn pieces(plan: &Plan) -> Result<Pieces, Refusal> {
     if !plan.groups.is_empty() && u32::try_from(plan.groups.len()) != Ok(plan.rows) {
-        return Err(Refusal(format!("{} groups for {} rows", plan.groups.len(), plan.rows)));
+        return Err(Refusal(format!(
+            "{} groups for {} rows",
+            plan.groups.len(),
+            plan.rows
+        )));
     }
     let partitions = plan.partitions.max(1);
     let mut pieces = Pieces::new();
     if plan.groups.is_empty() {
-        pieces.insert(0, (0..partitions).map(|partition| (partition, Vec::new())).collect());
+        pieces.insert(
+            0,
+            (0..partitions)
+                .map(|partition| (partition, Vec::new()))
+                .collect(),
+        );
     }
-    let width = if plan.batch_rows == 0 { plan.rows.max(1) } else { plan.batch_rows };
+    let width = if plan.batch_rows == 0 {
+        plan.rows.max(1)
+    } else {
+        plan.batch_rows
+    };
     let rows: Vec<u32> = (0..plan.rows).collect();
     for (batch, partition) in rows.chunks(width as usize).zip((0..partitions).cycle()) {
         let mut by_group = BTreeMap::<u32, Vec<u32>>::new();
@@ -53,7 +86,12 @@ fn pieces(plan: &Plan) -> Result<Pieces, Refusal> {
             by_group.entry(group).or_default().push(*row);
         }
         for (group, rows) in by_group {
-            pieces.entry(group).or_default().entry(partition).or_default().push(rows.into());
+            pieces
+                .entry(group)
+                .or_default()
+                .entry(partition)
+                .or_default()
+                .push(rows.into());
         }
     }
     Ok(pieces)
@@ -76,7 +114,10 @@ impl How {
         for batches in partitions.into_values() {
             let mut accumulator = aggregate.create_accumulator();
             for rows in batches {
-                let batch = arguments.iter().map(|array| take(array, &rows, None)).collect::<Result<Vec<_>, _>>();
+                let batch = arguments
+                    .iter()
+                    .map(|array| take(array, &rows, None))
+                    .collect::<Result<Vec<_>, _>>();
                 accumulator.update_batch(&batch.map_err(|error| Failure::other(&error))?)?;
             }
             if !self.merges {
@@ -88,7 +129,11 @@ impl How {
             partials.reverse();
         }
         let mut last = aggregate.create_accumulator();
-        let width = if self.merge_width == 0 { partials.len() } else { self.merge_width };
+        let width = if self.merge_width == 0 {
+            partials.len()
+        } else {
+            self.merge_width
+        };
         for states in partials.chunks(width.max(1)) {
             last.merge_batch(&columns(states)?)?;
         }
@@ -107,5 +152,8 @@ fn columns(states: &[Vec<ScalarValue>]) -> Result<Vec<ArrayRef>, Failure> {
 
 /// The value of an accumulator as a column of one row.
 pub(super) fn value(accumulator: &dyn PluginAccumulator) -> Result<ArrayRef, Failure> {
-    accumulator.evaluate()?.to_array().map_err(|error| Failure::other(&error))
+    accumulator
+        .evaluate()?
+        .to_array()
+        .map_err(|error| Failure::other(&error))
 }

@@ -43,10 +43,14 @@ impl Grants {
             set.insert(capability.0);
         }
         if let Some(allow) = self.network.0 {
-            set.insert(Capability::Network { allow: allow.into_iter().map(Into::into).collect() });
+            set.insert(Capability::Network {
+                allow: allow.into_iter().map(Into::into).collect(),
+            });
             // Where the host looks for the ceiling of a request's time.
             if self.network_timeout_ms.0 != 0 {
-                set.insert(Capability::WallClockMillisPerCall(self.network_timeout_ms.0));
+                set.insert(Capability::WallClockMillisPerCall(
+                    self.network_timeout_ms.0,
+                ));
             }
         }
         Ok(set)
@@ -79,7 +83,10 @@ enum ErrorKind {
 impl Failure {
     /// The registry's "there is none".
     pub(super) fn unknown(what: &str, qname: &str) -> Self {
-        Self::without_code(ErrorKind::Call, format!("no {what} `{qname}` is registered"))
+        Self::without_code(
+            ErrorKind::Call,
+            format!("no {what} `{qname}` is registered"),
+        )
     }
 
     /// An id that this adapter never gave out.
@@ -93,7 +100,12 @@ impl Failure {
     }
 
     fn without_code(kind: ErrorKind, message: String) -> Self {
-        Self::Host(HostError { code: Opt(None), kind, message, retryable: false })
+        Self::Host(HostError {
+            code: Opt(None),
+            kind,
+            message,
+            retryable: false,
+        })
     }
 }
 
@@ -106,8 +118,17 @@ impl From<FnError> for Failure {
             FnError::CODE_RESOURCE_LIMIT => ErrorKind::Limit,
             _ => ErrorKind::Other,
         };
-        let FnError { code, message, retryable } = error;
-        Self::Host(HostError { code: Opt(Some(code)), kind, message, retryable })
+        let FnError {
+            code,
+            message,
+            retryable,
+        } = error;
+        Self::Host(HostError {
+            code: Opt(Some(code)),
+            kind,
+            message,
+            retryable,
+        })
     }
 }
 
@@ -167,12 +188,26 @@ impl Registered {
             NullHandling::UserHandled => "user_handled",
         };
         let volatility = volatility(signature.volatility);
-        Self { qname, kind: FunctionKind::Scalar, arity: signature.args.len(), volatility, null_handling, mode: "" }
+        Self {
+            qname,
+            kind: FunctionKind::Scalar,
+            arity: signature.args.len(),
+            volatility,
+            null_handling,
+            mode: "",
+        }
     }
 
     pub(super) fn aggregate(qname: String, signature: &AggSignature) -> Self {
         let (kind, volatility) = (FunctionKind::Aggregate, volatility(signature.volatility));
-        Self { qname, kind, arity: signature.args.len(), volatility, null_handling: "", mode: "" }
+        Self {
+            qname,
+            kind,
+            arity: signature.args.len(),
+            volatility,
+            null_handling: "",
+            mode: "",
+        }
     }
 
     pub(super) fn procedure(qname: String, signature: &ProcedureSignature) -> Self {
@@ -184,7 +219,14 @@ impl Registered {
             _ => "unknown",
         };
         let (kind, arity) = (FunctionKind::Procedure, signature.args.len());
-        Self { qname, kind, arity, volatility: "", null_handling: "", mode }
+        Self {
+            qname,
+            kind,
+            arity,
+            volatility: "",
+            null_handling: "",
+            mode,
+        }
     }
 }
 
@@ -218,7 +260,13 @@ pub(super) struct GroupResult {
 pub(super) fn state_bytes(state: Vec<ScalarValue>) -> Result<Vec<u8>, Failure> {
     match <[ScalarValue; 1]>::try_from(state) {
         Ok([ScalarValue::Binary(Some(bytes)) | ScalarValue::LargeBinary(Some(bytes))]) => Ok(bytes),
-        Ok([other]) => Err(Failure::other(&format!("the state is {}", other.data_type()))),
-        Err(state) => Err(Failure::other(&format!("the state has {} fields", state.len()))),
+        Ok([other]) => Err(Failure::other(&format!(
+            "the state is {}",
+            other.data_type()
+        ))),
+        Err(state) => Err(Failure::other(&format!(
+            "the state has {} fields",
+            state.len()
+        ))),
     }
 }

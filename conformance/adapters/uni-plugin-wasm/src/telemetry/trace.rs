@@ -1,11 +1,7 @@
 //! The active W3C trace. The host asks `tracing-opentelemetry` for the context of the current span, so a span whose
 //! context is exactly the case's `traceparent` is entered around each call; nothing is exported.
 
-use std::{
-    borrow::Cow,
-    cell::RefCell,
-    time::SystemTime,
-};
+use std::{borrow::Cow, cell::RefCell, time::SystemTime};
 
 use opentelemetry::{
     Context, KeyValue,
@@ -29,7 +25,8 @@ impl Traceparent {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let parse = || {
             let mut parts = text.split('-');
-            let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+            let (version, trace, span, flags) =
+                (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
             let lengths = [version.len(), trace.len(), span.len(), flags.len()];
             if parts.next().is_some() || version != "00" || lengths != [2, 32, 16, 2] {
                 return None;
@@ -72,7 +69,13 @@ impl Tracer for Active {
 pub(crate) struct ActiveSpan(SpanContext);
 
 impl Span for ActiveSpan {
-    fn add_event_with_timestamp<T: Into<Cow<'static, str>>>(&mut self, _: T, _: SystemTime, _: Vec<KeyValue>) {}
+    fn add_event_with_timestamp<T: Into<Cow<'static, str>>>(
+        &mut self,
+        _: T,
+        _: SystemTime,
+        _: Vec<KeyValue>,
+    ) {
+    }
 
     fn span_context(&self) -> &SpanContext {
         &self.0

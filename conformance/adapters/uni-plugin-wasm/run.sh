@@ -1,0 +1,10 @@
+#!/bin/sh
+# Builds the adapter of the published uni-db host and runs the suite's uni:plugin cases on it. Arguments go to
+# `witgate run`, for example `./run.sh --verbose --jobs 2`.
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+cargo build --locked --manifest-path "$here/Cargo.toml" --target-dir "$here/target"
+cd "$here/../../.."
+mkdir -p docs/results
+exec cargo witgate run 'uni.*' --markdown docs/results/uni-plugin-wasm.md "$@" \
+    -- conformance/adapters/uni-plugin-wasm/target/debug/uni-plugin-wasm-adapter
