@@ -1,0 +1,13 @@
+;; A registration with a name that is not UTF-8.
+(module
+  (memory (export "memory") 1)
+  (data (i32.const 64) "{\"id\":\"a.b\",\"version\":\"1.0.0\",\"description\":\"XX\"}")
+  (data (i32.const 160) "{\"entries\":[{\"kind\":\"scalar\",\"qname\":\"a.b.\ff\fe\",\"signature\":{\"args\":[{\"kind\":\"primitive\",\"arrow\":\"int64\"}],\"returns\":{\"kind\":\"primitive\",\"arrow\":\"int64\"}}}]}")
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+  (func $text (param $at i32) (param $size i32) (result i32)
+    (i32.store (i32.const 16) (local.get $at))
+    (i32.store (i32.const 20) (local.get $size))
+    (i32.const 16))
+  (func (export "manifest") (result i32) (call $text (i32.const 64) (i32.const 49)))
+  (func (export "register") (result i32) (call $text (i32.const 160) (i32.const 155)))
+  (func (export "invoke-scalar") (param i32 i32 i32 i32) (result i32) (unreachable)))
