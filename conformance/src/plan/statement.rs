@@ -315,7 +315,15 @@ impl Compiler<'_> {
         let enough = self.program.slot();
         let most = Operand::Imm(u64::from(max));
         self.program.push(Op::Arith { op: Arith::GeU, dst: enough, a: Operand::Slot(turns), b: most });
-        self.program.push(Op::Branch { cond: Operand::Slot(enough), to: done });
+        if self.scope.quiet > 0 {
+            // Nothing is recorded here, so giving up must be loud.
+            let go_on = self.program.label();
+            self.unless(enough, go_on);
+            self.program.push(Op::Trap);
+            self.program.place(go_on);
+        } else {
+            self.program.push(Op::Branch { cond: Operand::Slot(enough), to: done });
+        }
         self.scope.quiet += 1;
         self.statements(body)?;
         self.scope.quiet -= 1;

@@ -14,7 +14,7 @@ use super::{
     verdict::{Failure, Outcome, Timing, Verdict},
 };
 use crate::{
-    case::model::{Case, Guest, Span},
+    case::model::{self, Case, Guest, GuestKind, Span},
     contract::Contract,
     host::{
         Host, json,
@@ -235,12 +235,29 @@ impl Judgement<'_, '_> {
     /// Walks every transcript. When the host steps stopped early, what is missing is not held against the guests.
     fn guests(&self, scope: &Scope<'_>, report: &mut Report, stopped: bool) -> Result<(), Failure> {
         for (guest, planned) in self.case.guests.iter().zip(&self.plan.guests) {
+            if planned.clauses.is_empty() && !guest.open && !stopped {
+                self.mute(guest)?;
+            }
             for (index, clause) in planned.clauses.iter().enumerate() {
                 if clause.main {
                     self.main(guest, planned, index, scope, report, stopped)?;
                 } else {
                     self.handler(planned, index, scope, report, stopped)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// A guest that leaves no transcript must at least come to an end, by itself unless a step awaited another end.
+    fn mute(&self, guest: &Guest) -> Result<(), Failure> {
+        for (_, id) in self.launched.iter().filter(|(name, _)| *name == guest.name) {
+            let ended = self.session.ended.get(id);
+            // A puppet without handlers exists for its faults: any end of it is fine.
+            let strange = !matches!(guest.kind, GuestKind::Puppet { .. });
+            if ended.is_none_or(|ended| strange && ended.kind != EndKind::Returned) && !self.awaited.contains(id) {
+                let shown = ended.map_or("it still runs, or waits for something", |ended| &ended.shown);
+                return Err(failure(guest.span, "the guest to end by itself, or a step to await its end", shown));
             }
         }
         Ok(())
@@ -267,7 +284,8 @@ impl Judgement<'_, '_> {
             let awaited = self.awaited.contains(id);
             let end = match ended.map(|ended| ended.kind) {
                 Some(EndKind::Returned) => End::Returned,
-                Some(EndKind::Trapped) if awaited => End::Cut,
+                // A step that awaited the end judged it, but not where it came.
+                Some(EndKind::Trapped) if awaited && !expects_trap(planned, &clause.nodes) => End::Cut,
                 Some(EndKind::Trapped) => End::Trapped,
                 Some(EndKind::Terminated) if awaited || stopped || guest.open => End::Cut,
                 None if guest.open || awaited || stopped => End::Cut,
@@ -347,6 +365,18 @@ impl Judgement<'_, '_> {
         });
         lines.take(8).collect()
     }
+}
+
+/// Whether a clause says where it traps.
+fn expects_trap(planned: &PlannedGuest, nodes: &[plan::Node]) -> bool {
+    nodes.iter().any(|node| match node {
+        plan::Node::Step(index) => planned.steps.get(*index).is_some_and(|step| {
+            step.expect.outcomes.iter().any(|(_, outcome)| matches!(outcome, model::Outcome::Trap))
+        }),
+        plan::Node::Loop { body, .. } => expects_trap(planned, body),
+        plan::Node::Stop(_) => true,
+        plan::Node::Return => false,
+    })
 }
 
 fn walk_one(

@@ -33,6 +33,42 @@ pub(super) struct Event {
     pub(super) payload: Value,
 }
 
+/// Events that no step has taken yet, by kind and instance.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    queues: HashMap<(u32, Option<String>), VecDeque<(u64, Event)>>,
+    count: u64,
+}
+
+impl Events {
+    fn push(&mut self, event: Event) {
+        self.count += 1;
+        let key = (event.index, event.instance.clone());
+        self.queues.entry(key).or_default().push_back((self.count, event));
+    }
+
+    /// The first event of this kind, of this instance if one is named.
+    pub(super) fn first(&self, index: u32, instance: Option<&String>) -> Option<&Event> {
+        let key = self.key(index, instance)?;
+        self.queues.get(&key)?.front().map(|(_, event)| event)
+    }
+
+    /// Takes what [`Events::first`] gives.
+    pub(super) fn take(&mut self, index: u32, instance: Option<&String>) -> Option<Event> {
+        let key = self.key(index, instance)?;
+        let (_, event) = self.queues.get_mut(&key)?.pop_front()?;
+        Some(event)
+    }
+
+    fn key(&self, index: u32, instance: Option<&String>) -> Option<(u32, Option<String>)> {
+        if let Some(instance) = instance {
+            return Some((index, Some(instance.clone())));
+        }
+        let of_kind = self.queues.iter().filter(|((kind, _), queue)| *kind == index && !queue.is_empty());
+        of_kind.min_by_key(|(_, queue)| queue.front().map(|(number, _)| *number)).map(|(key, _)| key.clone())
+    }
+}
+
 /// A transcript as it arrived.
 #[derive(Debug)]
 pub(super) struct Part {
@@ -78,7 +114,7 @@ pub(super) struct Session<'a> {
     ready: bool,
     /// Whether transcripts are left unread.
     pub(super) deaf: bool,
-    pub(super) events: VecDeque<Event>,
+    pub(super) events: Events,
     pub(super) signals: HashMap<Option<String>, VecDeque<String>>,
     pub(super) parts: Vec<Part>,
     pub(super) ended: HashMap<String, Ended>,
@@ -99,7 +135,7 @@ impl<'a> Session<'a> {
             done: false,
             ready: false,
             deaf: false,
-            events: VecDeque::new(),
+            events: Events::default(),
             signals: HashMap::new(),
             parts: Vec::new(),
             ended: HashMap::new(),
@@ -221,7 +257,7 @@ impl<'a> Session<'a> {
         if let (Some(ended), Some(instance)) = (self.told_end(index, &payload, declared), &instance) {
             self.ended.insert(instance.clone(), ended);
         }
-        self.events.push_back(Event { index, instance, payload: reduced });
+        self.events.push(Event { index, instance, payload: reduced });
         Ok(())
     }
 

@@ -188,16 +188,11 @@ impl Steps<'_, '_> {
         span: Span,
     ) -> Result<(), Stop> {
         let instance = self.instance(event.instance.as_ref(), scope, span)?;
-        let matching = |session: &Session<'_>| {
-            session.events.iter().position(|queued| {
-                queued.index == event.index && (instance.is_none() || queued.instance == instance)
-            })
-        };
         let begun = Instant::now();
         self.session.pump_until(Some(within), |session| {
-            matching(session).is_some() || instance.as_ref().is_some_and(|id| session.ended.contains_key(id))
+            session.events.first(event.index, instance.as_ref()).is_some() || instance.as_ref().is_some_and(|id| session.ended.contains_key(id))
         })?;
-        let found = matching(self.session).and_then(|at| self.session.events.remove(at));
+        let found = self.session.events.take(event.index, instance.as_ref());
         let Some(found) = found else {
             if expect.outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Timeout)) {
                 self.session.waited += begun.elapsed();
@@ -246,15 +241,10 @@ impl Steps<'_, '_> {
 
     fn never(&mut self, event: &EventRef, within: Duration, scope: &Scope<'_>, span: Span) -> Result<(), Stop> {
         let instance = self.instance(event.instance.as_ref(), scope, span)?;
-        let matching = |session: &Session<'_>| {
-            session.events.iter().position(|queued| {
-                queued.index == event.index && (instance.is_none() || queued.instance == instance)
-            })
-        };
         let begun = Instant::now();
-        self.session.pump_until(Some(within), |session| matching(session).is_some())?;
+        self.session.pump_until(Some(within), |session| session.events.first(event.index, instance.as_ref()).is_some())?;
         self.session.waited += begun.elapsed();
-        match matching(self.session).and_then(|at| self.session.events.get(at)) {
+        match self.session.events.first(event.index, instance.as_ref()) {
             None => Ok(()),
             Some(found) => Err(failed(
                 span,

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest as _, Sha256};
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::{Component, HasSelf, Linker, Type};
 
 use super::bindings::{Inferlet, InferletPre};
 use super::imports::State;
@@ -46,6 +47,7 @@ impl Program {
             .map_err(|error| {
                 LaunchError::Refused(format!("not of the world pie:inferlet: {error:#}"))
             })?;
+        check_run(&component)?;
         let required = component.resources_required();
         Ok(Self(Arc::new(Inner {
             pre,
@@ -96,6 +98,41 @@ impl fmt::Debug for Program {
             .finish()
     }
 }
+
+/// Refuses a component whose `run` is not `func() -> result<_, string>`: the bindings look at names only, and would find
+/// out when the instance starts.
+fn check_run(component: &Component) -> Result<(), LaunchError> {
+    let engine = component.engine();
+    let ty = component.component_type();
+    let interface = ty.get_export(engine, RUN).map(|export| export.ty);
+    let fits = match interface {
+        Some(ComponentItem::ComponentInstance(instance)) => {
+            let run = instance.get_export(engine, "run").map(|export| export.ty);
+            matches!(run, Some(ComponentItem::ComponentFunc(run)) if is_run(&run))
+        }
+        _ => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(LaunchError::Refused(format!(
+        "not of the world pie:inferlet: `{RUN}` must export `run: func() -> result<_, string>`"
+    )))
+}
+
+fn is_run(run: &ComponentFunc) -> bool {
+    let mut results = run.results();
+    let fits = match results.next() {
+        Some(Type::Result(result)) => {
+            result.ok().is_none() && matches!(result.err(), Some(Type::String))
+        }
+        _ => false,
+    };
+    fits && run.params().len() == 0 && results.next().is_none()
+}
+
+/// The interface that an inferlet exports.
+const RUN: &str = "pie:inferlet/run";
 
 /// One linker for all programs of the process.
 fn linker() -> Result<&'static Linker<State>, LaunchError> {
