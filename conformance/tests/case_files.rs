@@ -344,6 +344,25 @@ fn whatever_is_written_is_answered() -> Test {
     Ok(())
 }
 
+#[test]
+fn the_tutorial_is_right() -> Test {
+    let text = fs::read_to_string(here("../../docs/case-tutorial.md"))?;
+    let blocks = text
+        .split("\n```\n")
+        .filter(|block| block.starts_with("contract "));
+    let mut count = 0;
+    for block in blocks {
+        let name = case::contract_of(block).ok_or("no contract")?;
+        let contract = Contract::embedded(&name)?;
+        let text = format!("{block}\n");
+        read(&contract, "tutorial.case", &text)?;
+        assert_eq!(case::format(&text)?, text);
+        count += 1;
+    }
+    assert_eq!(count, 4);
+    Ok(())
+}
+
 /// A type, a value of it and how WAVE writes the value.
 fn typed() -> impl Strategy<Value = (Type, Value)> {
     let scalar = prop_oneof![
