@@ -43,12 +43,19 @@ impl Suite {
     /// # Errors
     /// When a contract or a case file has mistakes; all mistakes of the case files of one contract are told at once.
     pub fn load(files: &Files) -> Result<Suite, SuiteError> {
-        let mut suite = Suite { contracts: HashMap::new(), cases: Vec::new() };
+        let mut suite = Suite {
+            contracts: HashMap::new(),
+            cases: Vec::new(),
+        };
         for name in Contract::names(files)? {
             let contract = Contract::load(files, &name)?;
-            suite.cases.extend(case::load(files, &contract).map_err(SuiteError::Cases)?);
-            let worlds =
-                Worlds::new(&contract).map_err(|error| SuiteError::World { contract: name.clone(), error })?;
+            suite
+                .cases
+                .extend(case::load(files, &contract).map_err(SuiteError::Cases)?);
+            let worlds = Worlds::new(&contract).map_err(|error| SuiteError::World {
+                contract: name.clone(),
+                error,
+            })?;
             suite.contracts.insert(name, (contract, worlds));
         }
         Ok(suite)

@@ -16,7 +16,9 @@ fn main() -> ExitCode {
     let suite: &'static Suite = match Suite::load(&Files::embedded()) {
         Ok(suite) => Box::leak(Box::new(suite)),
         Err(error) => {
-            let trial = Trial::test("the suite loads", move || Err(Failed::from(error.to_string())));
+            let trial = Trial::test("the suite loads", move || {
+                Err(Failed::from(error.to_string()))
+            });
             return libtest_mimic::run(&arguments, vec![trial]).exit_code();
         }
     };
@@ -46,6 +48,10 @@ fn one(suite: &Suite, index: usize) -> Result<(), Failed> {
     match outcome.verdict.name() {
         // The reference host declares every capability: a case it does not support tests nothing.
         "pass" | "chose" => Ok(()),
-        _ => Err(Failed::from(failure::show(case, &outcome, &Command::default()))),
+        _ => Err(Failed::from(failure::show(
+            case,
+            &outcome,
+            &Command::default(),
+        ))),
     }
 }

@@ -34,13 +34,20 @@ fn every_package_parses_and_has_its_worlds() {
         ("akshi", vec!["agent"]),
         ("yoi", vec!["instance"]),
         ("actr", vec!["actr-workload-guest"]),
-        ("uni", vec!["aggregate-plugin", "procedure-plugin", "scalar-plugin"]),
+        (
+            "uni",
+            vec!["aggregate-plugin", "procedure-plugin", "scalar-plugin"],
+        ),
         ("driver", vec![]),
     ];
     for (folder, expected) in worlds {
         let mut resolve = Resolve::new();
         let (package, _) = resolve.push_dir(wit().join(folder)).unwrap();
-        let mut found: Vec<&str> = resolve.packages[package].worlds.keys().map(String::as_str).collect();
+        let mut found: Vec<&str> = resolve.packages[package]
+            .worlds
+            .keys()
+            .map(String::as_str)
+            .collect();
         found.sort_unstable();
         assert_eq!(found, expected, "{folder}");
     }
@@ -48,11 +55,26 @@ fn every_package_parses_and_has_its_worlds() {
 
 #[test]
 fn the_texts_are_those_that_were_given() {
-    let same = |file: &str, given: &str| assert_eq!(squeezed(&text(file)), squeezed(given), "{file}");
+    let same =
+        |file: &str, given: &str| assert_eq!(squeezed(&text(file)), squeezed(given), "{file}");
 
     same("uni/plugin.wit", &text("seeds/uni-plugin.txt"));
-    same("yoi/plugin.wit", part(&text("seeds/yoi-plugin-instance.txt"), "package yoi:plugin", ""));
-    same("actr/workload.wit", part(&text("seeds/actr-workload.txt"), "// actr workload contract", ""));
+    same(
+        "yoi/plugin.wit",
+        part(
+            &text("seeds/yoi-plugin-instance.txt"),
+            "package yoi:plugin",
+            "",
+        ),
+    );
+    same(
+        "actr/workload.wit",
+        part(
+            &text("seeds/actr-workload.txt"),
+            "// actr workload contract",
+            "",
+        ),
+    );
 
     let akshi = text("seeds/akshi-runtime.txt");
     let parts = [
@@ -63,6 +85,9 @@ fn the_texts_are_those_that_were_given() {
     same("akshi/runtime.wit", &parts.concat());
 
     let added = "interface run { run: func() -> result<_, string>; } world inferlet { import core; export run; }";
-    let pie = format!("package pie:inferlet; {} {added}", text("seeds/pie-core.txt"));
+    let pie = format!(
+        "package pie:inferlet; {} {added}",
+        text("seeds/pie-core.txt")
+    );
     same("pie/core.wit", &pie);
 }

@@ -25,7 +25,8 @@ impl Expectations {
     pub(super) fn read(path: &Path) -> Result<Expectations, Problem> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Problem::usage(format!("can't read {}: {error}", path.display())))?;
-        Expectations::parse(&text).map_err(|message| Problem::usage(format!("{}:{message}", path.display())))
+        Expectations::parse(&text)
+            .map_err(|message| Problem::usage(format!("{}:{message}", path.display())))
     }
 
     fn parse(text: &str) -> Result<Expectations, String> {
@@ -36,13 +37,27 @@ impl Expectations {
                 continue;
             }
             let number = index + 1;
-            let (id, verdict) = line.split_once(char::is_whitespace).ok_or(format!("{number}: expected `ID VERDICT`"))?;
+            let (id, verdict) = line
+                .split_once(char::is_whitespace)
+                .ok_or(format!("{number}: expected `ID VERDICT`"))?;
             let verdict = verdict.trim().to_owned();
             if !VERDICTS.contains(&verdict.as_str()) && !verdict.starts_with("chose ") {
                 let known = VERDICTS.join("`, `");
-                return Err(format!("{number}: no verdict `{verdict}`; expected `{known}` or `chose NAMES`"));
+                return Err(format!(
+                    "{number}: no verdict `{verdict}`; expected `{known}` or `chose NAMES`"
+                ));
             }
-            if expectations.lines.insert(id.to_owned(), Expected { verdict, line: number }).is_some() {
+            if expectations
+                .lines
+                .insert(
+                    id.to_owned(),
+                    Expected {
+                        verdict,
+                        line: number,
+                    },
+                )
+                .is_some()
+            {
                 return Err(format!("{number}: `{id}` stands twice"));
             }
         }
@@ -51,7 +66,9 @@ impl Expectations {
 
     /// Whether a red verdict is one that the file expects.
     pub(super) fn expects(&self, outcome: &Outcome) -> bool {
-        self.lines.get(&outcome.id).is_some_and(|expected| expected.verdict == told(&outcome.verdict))
+        self.lines
+            .get(&outcome.id)
+            .is_some_and(|expected| expected.verdict == told(&outcome.verdict))
     }
 
     /// What the file says that is no longer so, of the cases that ran.
@@ -61,7 +78,10 @@ impl Expectations {
             if let Some(outcome) = outcomes.iter().find(|outcome| outcome.id == *id) {
                 let now = told(&outcome.verdict);
                 if now != expected.verdict {
-                    stale.push(format!("expectation of line {}: {id} {}, but it is: {now}", expected.line, expected.verdict));
+                    stale.push(format!(
+                        "expectation of line {}: {id} {}, but it is: {now}",
+                        expected.line, expected.verdict
+                    ));
                 }
             }
         }
@@ -71,7 +91,9 @@ impl Expectations {
     /// Ids that no case has.
     pub(super) fn unknown(&self, known: &dyn Fn(&str) -> bool) -> Vec<String> {
         let strange = self.lines.iter().filter(|(id, _)| !known(id));
-        strange.map(|(id, expected)| format!("expectation of line {}: no case `{id}`", expected.line)).collect()
+        strange
+            .map(|(id, expected)| format!("expectation of line {}: no case `{id}`", expected.line))
+            .collect()
     }
 }
 

@@ -22,14 +22,30 @@ pub(super) struct Arguments {
     no_wat: bool,
 }
 
-pub(super) fn main(files: &Files, arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Problem> {
+pub(super) fn main(
+    files: &Files,
+    arguments: &Arguments,
+    out: &mut dyn Write,
+) -> Result<u8, Problem> {
     let suite = suite(files)?;
-    let case = suite.cases.iter().find(|case| case.id == arguments.case).ok_or_else(|| {
-        let near = suite.cases.iter().filter(|case| case.id.contains(&arguments.case)).take(5);
-        let near: Vec<&str> = near.map(|case| case.id.as_str()).collect();
-        let hint = if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) };
-        Problem::usage(format!("no case `{}`{hint}", arguments.case))
-    })?;
+    let case = suite
+        .cases
+        .iter()
+        .find(|case| case.id == arguments.case)
+        .ok_or_else(|| {
+            let near = suite
+                .cases
+                .iter()
+                .filter(|case| case.id.contains(&arguments.case))
+                .take(5);
+            let near: Vec<&str> = near.map(|case| case.id.as_str()).collect();
+            let hint = if near.is_empty() {
+                String::new()
+            } else {
+                format!("; there is {}", near.join(", "))
+            };
+            Problem::usage(format!("no case `{}`{hint}", arguments.case))
+        })?;
     writeln!(out, "{} ({})", case.id, case.level.name())?;
     for quote in &case.quotes {
         writeln!(out, "\nThe contract says:\n  \"{quote}\"")?;
@@ -37,7 +53,11 @@ pub(super) fn main(files: &Files, arguments: &Arguments, out: &mut dyn Write) ->
     if !case.needs.is_empty() {
         writeln!(out, "\nA host must declare: {}", case.needs.join(", "))?;
     }
-    let text = case.source.text.get(case.span.start..case.span.end).unwrap_or_default();
+    let text = case
+        .source
+        .text
+        .get(case.span.start..case.span.end)
+        .unwrap_or_default();
     writeln!(out, "\n{}:\n", case.source.name)?;
     for line in text.trim_end().lines() {
         writeln!(out, "  {line}")?;
@@ -49,13 +69,24 @@ pub(super) fn main(files: &Files, arguments: &Arguments, out: &mut dyn Write) ->
 }
 
 fn guests(suite: &Suite, case: &Case, out: &mut dyn Write) -> Result<(), Problem> {
-    let Some((contract, worlds)) = suite.contracts.get(&case.contract) else { return Ok(()) };
+    let Some((contract, worlds)) = suite.contracts.get(&case.contract) else {
+        return Ok(());
+    };
     let surroundings = Surroundings::from([("http".to_owned(), "http://127.0.0.1:0".to_owned())]);
-    let plan = plan::plan(case, contract, worlds, &surroundings).map_err(|error| Problem::internal(error.to_string()))?;
+    let plan = plan::plan(case, contract, worlds, &surroundings)
+        .map_err(|error| Problem::internal(error.to_string()))?;
     for (guest, planned) in case.guests.iter().zip(&plan.guests) {
-        writeln!(out, "\nGuest `{}`, {} bytes, for world `{}`:\n", guest.name, planned.component.len(), guest.world)?;
+        writeln!(
+            out,
+            "\nGuest `{}`, {} bytes, for world `{}`:\n",
+            guest.name,
+            planned.component.len(),
+            guest.world
+        )?;
         match &guest.kind {
-            GuestKind::Bytes(bytes) => writeln!(out, "  {} bytes that are no component", bytes.len())?,
+            GuestKind::Bytes(bytes) => {
+                writeln!(out, "  {} bytes that are no component", bytes.len())?
+            }
             _ => match wasmprinter::print_bytes(&planned.component) {
                 Ok(text) => writeln!(out, "{text}")?,
                 Err(error) => writeln!(out, "  not WebAssembly: {error}")?,

@@ -16,7 +16,11 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn main(files: &Files, arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Problem> {
+pub(super) fn main(
+    files: &Files,
+    arguments: &Arguments,
+    out: &mut dyn Write,
+) -> Result<u8, Problem> {
     let suite = suite(files)?;
     let cases = arguments.selection.cases(&suite);
     for case in &cases {
@@ -26,5 +30,9 @@ pub(super) fn main(files: &Files, arguments: &Arguments, out: &mut dyn Write) ->
             writeln!(out, "{:<7} {}", case.level.name(), case.id)?;
         }
     }
-    Ok(if cases.is_empty() { exit::NOTHING } else { exit::PASSED })
+    Ok(if cases.is_empty() {
+        exit::NOTHING
+    } else {
+        exit::PASSED
+    })
 }

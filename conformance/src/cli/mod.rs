@@ -1,7 +1,7 @@
 //! The command `witgate`: reads the command line, calls the library, turns what comes back into text and exit codes.
 
-mod explain;
 mod expectations;
+mod explain;
 mod fmt;
 mod list;
 mod run;
@@ -65,11 +65,17 @@ struct Problem {
 
 impl Problem {
     fn usage(message: impl Into<String>) -> Problem {
-        Problem { exit: exit::USAGE, message: message.into() }
+        Problem {
+            exit: exit::USAGE,
+            message: message.into(),
+        }
     }
 
     fn internal(message: impl Into<String>) -> Problem {
-        Problem { exit: exit::INTERNAL, message: message.into() }
+        Problem {
+            exit: exit::INTERNAL,
+            message: message.into(),
+        }
     }
 }
 
@@ -80,7 +86,11 @@ impl From<std::io::Error> for Problem {
 }
 
 /// Runs the command line; what is meant for people and programs goes to `out`, problems go to `err`. Gives the exit code.
-pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut (dyn Write + Send), err: &mut dyn Write) -> u8 {
+pub fn main(
+    args: impl IntoIterator<Item = OsString>,
+    out: &mut (dyn Write + Send),
+    err: &mut dyn Write,
+) -> u8 {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -101,7 +111,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut (dyn Write + Sen
         Command::Explain(arguments) => explain::main(&files, &arguments, out),
         Command::Fmt(arguments) => fmt::main(&files, &arguments, out),
     };
-    result.unwrap_or_else(|problem| written(writeln!(err, "witgate: {}", problem.message.trim_end()), problem.exit))
+    result.unwrap_or_else(|problem| {
+        written(
+            writeln!(err, "witgate: {}", problem.message.trim_end()),
+            problem.exit,
+        )
+    })
 }
 
 fn written(result: std::io::Result<()>, exit: u8) -> u8 {

@@ -10,7 +10,10 @@ use crate::{
     case::model::Case,
     contract::Files,
     exit,
-    host::{HostFault, Launcher, process::ProcessLauncher, protocol::Hello, reference::ReferenceLauncher},
+    host::{
+        HostFault, Launcher, process::ProcessLauncher, protocol::Hello,
+        reference::ReferenceLauncher,
+    },
     report::{failure::Command, json, markdown, summary::Summary, terminal::Terminal},
     run::{
         Event, Floor, Run, RunError,
@@ -51,7 +54,11 @@ pub(super) struct Arguments {
     adapter: Vec<OsString>,
 }
 
-pub(super) fn main(files: &Files, arguments: &Arguments, out: &mut (dyn Write + Send)) -> Result<u8, Problem> {
+pub(super) fn main(
+    files: &Files,
+    arguments: &Arguments,
+    out: &mut (dyn Write + Send),
+) -> Result<u8, Problem> {
     let suite = suite(files)?;
     let mut cases = arguments.selection.cases(&suite);
     let expectations = match &arguments.expectations {
@@ -59,7 +66,10 @@ pub(super) fn main(files: &Files, arguments: &Arguments, out: &mut (dyn Write + 
         None => Expectations::default(),
     };
     if cases.is_empty() {
-        return Err(Problem { exit: exit::NOTHING, message: "no case is selected".to_owned() });
+        return Err(Problem {
+            exit: exit::NOTHING,
+            message: "no case is selected".to_owned(),
+        });
     }
     if let Some(seed) = arguments.shuffle {
         cases.shuffle(&mut rand::rngs::StdRng::seed_from_u64(seed));
@@ -70,14 +80,35 @@ pub(super) fn main(files: &Files, arguments: &Arguments, out: &mut (dyn Write + 
     };
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let jobs = arguments.jobs.map_or(processors, usize::from);
-    let run = Run { cases: &cases, contracts: &suite.contracts, launcher: &*launcher, jobs, floor: arguments.timings };
-    let command = Command { adapter: arguments.adapter.iter().map(|part| part.to_string_lossy().into_owned()).collect() };
+    let run = Run {
+        cases: &cases,
+        contracts: &suite.contracts,
+        launcher: &*launcher,
+        jobs,
+        floor: arguments.timings,
+    };
+    let command = Command {
+        adapter: arguments
+            .adapter
+            .iter()
+            .map(|part| part.to_string_lossy().into_owned())
+            .collect(),
+    };
     let mut told = Told::new(&cases, arguments, &expectations, command.clone(), out);
-    run.run(&mut |event| told.hear(event)).map_err(|error| match error {
-        RunError::Host(fault) => unstarted(&fault),
-        other => Problem::internal(other.to_string()),
-    })?;
-    let Told { hello, results, wall, floor, problem, mut terminal, .. } = told;
+    run.run(&mut |event| told.hear(event))
+        .map_err(|error| match error {
+            RunError::Host(fault) => unstarted(&fault),
+            other => Problem::internal(other.to_string()),
+        })?;
+    let Told {
+        hello,
+        results,
+        wall,
+        floor,
+        problem,
+        mut terminal,
+        ..
+    } = told;
     if let Some(error) = problem {
         return Err(error.into());
     }
@@ -88,33 +119,55 @@ pub(super) fn main(files: &Files, arguments: &Arguments, out: &mut (dyn Write + 
     let stale = !notes.is_empty();
     let too_few = arguments.at_least.filter(|least| summary.executed < *least);
     if let Some(least) = too_few {
-        notes.push(format!("{} cases ran, at least {least} were to run", summary.executed));
+        notes.push(format!(
+            "{} cases ran, at least {least} were to run",
+            summary.executed
+        ));
     }
-    let exit = exit_code(&outcomes, &expectations, stale, too_few.is_some() || summary.executed == 0);
+    let exit = exit_code(
+        &outcomes,
+        &expectations,
+        stale,
+        too_few.is_some() || summary.executed == 0,
+    );
     match &mut terminal {
         Teller::Person(terminal) => terminal.finished(&summary, &notes, arguments.timings)?,
         Teller::Program(out) => writeln!(out, "{}", json::finished(&summary, exit))?,
     }
     if let Some(path) = &arguments.markdown {
-        let mut sorted: Vec<(&Case, &Outcome)> = results.iter().map(|(case, outcome)| (*case, outcome)).collect();
+        let mut sorted: Vec<(&Case, &Outcome)> = results
+            .iter()
+            .map(|(case, outcome)| (*case, outcome))
+            .collect();
         sorted.sort_by(|a, b| a.0.id.cmp(&b.0.id));
         let page = markdown::page(&hello, &sorted, &summary, &command);
-        std::fs::write(path, page).map_err(|error| Problem::usage(format!("can't write {}: {error}", path.display())))?;
+        std::fs::write(path, page)
+            .map_err(|error| Problem::usage(format!("can't write {}: {error}", path.display())))?;
     }
     Ok(exit)
 }
 
 fn unstarted(fault: &HostFault) -> Problem {
-    Problem { exit: exit::ADAPTER, message: fault.to_string() }
+    Problem {
+        exit: exit::ADAPTER,
+        message: fault.to_string(),
+    }
 }
 
 fn exit_code(outcomes: &[Outcome], expectations: &Expectations, stale: bool, too_few: bool) -> u8 {
     let red = |test: fn(&Verdict) -> bool| {
-        outcomes.iter().any(|outcome| test(&outcome.verdict) && !expectations.expects(outcome))
+        outcomes
+            .iter()
+            .any(|outcome| test(&outcome.verdict) && !expectations.expects(outcome))
     };
     if red(|verdict| matches!(verdict, Verdict::NotRun { .. })) {
         exit::INTERNAL
-    } else if red(|verdict| matches!(verdict, Verdict::Fail(_) | Verdict::Crash { .. } | Verdict::Timeout { .. })) {
+    } else if red(|verdict| {
+        matches!(
+            verdict,
+            Verdict::Fail(_) | Verdict::Crash { .. } | Verdict::Timeout { .. }
+        )
+    }) {
         exit::FAILED
     } else if red(|verdict| matches!(verdict, Verdict::Protocol { .. })) {
         exit::ADAPTER
@@ -184,13 +237,17 @@ impl<'a> Told<'a> {
                 }
             }
             Event::Begun { case } => {
-                if let (Teller::Person(terminal), Some(case)) = (&self.terminal, self.cases.get(case)) {
+                if let (Teller::Person(terminal), Some(case)) =
+                    (&self.terminal, self.cases.get(case))
+                {
                     terminal.begun(case);
                 }
                 Ok(())
             }
             Event::Ended { case, outcome } => {
-                let Some(case) = self.cases.get(case).copied() else { return Ok(()) };
+                let Some(case) = self.cases.get(case).copied() else {
+                    return Ok(());
+                };
                 let expected = self.expectations.expects(&outcome);
                 let told = match &mut self.terminal {
                     Teller::Person(terminal) => terminal.ended(case, &outcome, expected),

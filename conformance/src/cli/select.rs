@@ -16,17 +16,27 @@ pub(super) struct Partition {
 impl Partition {
     pub(super) fn parse(text: &str) -> Result<Partition, String> {
         let expected = || format!("expected `hash:I/N` with 1 <= I <= N, found `{text}`");
-        let (index, of) = text.strip_prefix("hash:").and_then(|rest| rest.split_once('/')).ok_or_else(expected)?;
+        let (index, of) = text
+            .strip_prefix("hash:")
+            .and_then(|rest| rest.split_once('/'))
+            .ok_or_else(expected)?;
         let partition = Partition {
             index: index.parse().map_err(|_| expected())?,
             of: of.parse().map_err(|_| expected())?,
         };
-        if (1..=partition.of).contains(&partition.index) { Ok(partition) } else { Err(expected()) }
+        if (1..=partition.of).contains(&partition.index) {
+            Ok(partition)
+        } else {
+            Err(expected())
+        }
     }
 
     fn has(self, id: &str) -> bool {
         let digest = Sha256::digest(id.as_bytes());
-        let hash = digest.iter().take(8).fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
+        let hash = digest
+            .iter()
+            .take(8)
+            .fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
         hash % self.of == self.index - 1
     }
 }
@@ -38,10 +48,18 @@ impl Selection {
 
     fn has(&self, case: &Case) -> bool {
         (self.ids.is_empty() || self.ids.iter().any(|glob| matches(glob, &case.id)))
-            && self.contract.as_ref().is_none_or(|contract| *contract == case.contract)
-            && self.world.as_ref().is_none_or(|world| case.guests.iter().any(|guest| guest.world == *world))
+            && self
+                .contract
+                .as_ref()
+                .is_none_or(|contract| *contract == case.contract)
+            && self
+                .world
+                .as_ref()
+                .is_none_or(|world| case.guests.iter().any(|guest| guest.world == *world))
             && (self.level.is_empty() || self.level.iter().any(|level| level == case.level.name()))
-            && self.partition.is_none_or(|partition| partition.has(&case.id))
+            && self
+                .partition
+                .is_none_or(|partition| partition.has(&case.id))
     }
 }
 
@@ -82,11 +100,19 @@ mod tests {
     #[test]
     fn every_id_is_in_exactly_one_share() {
         for id in ["a", "b", "pie.core.x", ""] {
-            let shares = (1..=5).filter(|index| Partition { index: *index, of: 5 }.has(id)).count();
+            let shares = (1..=5)
+                .filter(|index| {
+                    Partition {
+                        index: *index,
+                        of: 5,
+                    }
+                    .has(id)
+                })
+                .count();
             assert_eq!(shares, 1);
         }
         for wrong in ["1/2", "hash:0/2", "hash:3/2", "hash:a/b", "hash:1/0"] {
-            Partition::parse(wrong).unwrap_err();
+            assert!(Partition::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -67,5 +67,9 @@ pub enum HostFault {
 }
 
 fn tail(stderr: &str) -> String {
-    if stderr.trim().is_empty() { String::new() } else { format!("\nits standard error ended:\n{}", stderr.trim_end()) }
+    if stderr.trim().is_empty() {
+        String::new()
+    } else {
+        format!("\nits standard error ended:\n{}", stderr.trim_end())
+    }
 }

@@ -81,7 +81,9 @@ impl Readings {
                 },
                 None => Reading {
                     step,
-                    value: Err(format!("the transcript names step {step}, which the guest does not have")),
+                    value: Err(format!(
+                        "the transcript names step {step}, which the guest does not have"
+                    )),
                     turns: None,
                 },
             };
@@ -92,15 +94,20 @@ impl Readings {
 
 fn read(step: &Step, record: &Record, memory: &mut Heap) -> Result<Option<Value>, String> {
     let Some(ty) = &step.ty else { return Ok(None) };
-    let words = record.words.get(usize::from(step.until.is_some())..).unwrap_or_default();
+    let words = record
+        .words
+        .get(usize::from(step.until.is_some())..)
+        .unwrap_or_default();
     match step.read {
         Read::Nothing => Ok(None),
-        Read::Words => {
-            abi::lift_flat(memory, &mut words.iter().copied(), ty).map(Some).map_err(|trap| trap.to_string())
-        }
+        Read::Words => abi::lift_flat(memory, &mut words.iter().copied(), ty)
+            .map(Some)
+            .map_err(|trap| trap.to_string()),
         Read::Memory => {
             let address = words.first().copied().unwrap_or_default() as u32;
-            abi::load(memory, address, ty).map(Some).map_err(|trap| trap.to_string())
+            abi::load(memory, address, ty)
+                .map(Some)
+                .map_err(|trap| trap.to_string())
         }
     }
 }
@@ -119,11 +126,19 @@ impl abi::Context for Heap {
 }
 
 impl abi::Lift for Heap {
-    fn lift_own(&mut self, _resource: &abi::ResourceId, index: u32) -> Result<abi::Handle, abi::TrapKind> {
+    fn lift_own(
+        &mut self,
+        _resource: &abi::ResourceId,
+        index: u32,
+    ) -> Result<abi::Handle, abi::TrapKind> {
         Ok(abi::Handle(index))
     }
 
-    fn lift_borrow(&mut self, _resource: &abi::ResourceId, index: u32) -> Result<abi::Handle, abi::TrapKind> {
+    fn lift_borrow(
+        &mut self,
+        _resource: &abi::ResourceId,
+        index: u32,
+    ) -> Result<abi::Handle, abi::TrapKind> {
         Ok(abi::Handle(index))
     }
 }
@@ -142,7 +157,13 @@ pub fn walk(
     scope: &mut dyn Names,
     report: &mut Report,
 ) -> Result<bool, Box<Deviation>> {
-    let mut walker = Walker { guest, rest: readings.records.iter(), end, scope, report };
+    let mut walker = Walker {
+        guest,
+        rest: readings.records.iter(),
+        end,
+        scope,
+        report,
+    };
     let complete = loop {
         let before = walker.rest.len();
         let flow = walker.nodes(&clause.nodes)?;
@@ -217,20 +238,32 @@ impl Walker<'_, '_> {
 
     fn step(&mut self, index: usize) -> Result<Flow, Box<Deviation>> {
         let step = &self.guest.steps[index];
-        let Some(reading) = self.rest.next() else { return self.not_reached(step) };
+        let Some(reading) = self.rest.next() else {
+            return self.not_reached(step);
+        };
         if reading.step != index {
-            let other = self.guest.steps.get(reading.step).map_or("a step it does not have", |step| &step.label);
+            let other = self
+                .guest
+                .steps
+                .get(reading.step)
+                .map_or("a step it does not have", |step| &step.label);
             return Err(deviation(
                 step.span,
                 format!("a record of `{}`", step.label),
-                format!("a record of `{other}`: the guest's memory or control was changed by the host"),
+                format!(
+                    "a record of `{other}`: the guest's memory or control was changed by the host"
+                ),
             ));
         }
         let value = match &reading.value {
             Ok(value) => value,
             Err(problem) => {
                 self.line(step, format!("malformed: {problem}"));
-                return Err(deviation(step.span, describe(&step.expect), format!("a malformed value: {problem}")));
+                return Err(deviation(
+                    step.span,
+                    describe(&step.expect),
+                    format!("a malformed value: {problem}"),
+                ));
             }
         };
         let shown = match (value, &step.ty) {
@@ -241,10 +274,24 @@ impl Walker<'_, '_> {
         if let (Some(max), Some(turns)) = (step.until, reading.turns)
             && turns >= u64::from(max)
         {
-            return Err(deviation(step.span, "the call to give the value it waits for".to_owned(), format!("{turns} turns without it")));
+            return Err(deviation(
+                step.span,
+                "the call to give the value it waits for".to_owned(),
+                format!("{turns} turns without it"),
+            ));
         }
-        let bound = judge(&step.expect, Answer::Returned(value.as_ref()), self.scope, &mut self.report.chosen)
-            .map_err(|mismatch| Box::new(Deviation { span: step.span, mismatch }))?;
+        let bound = judge(
+            &step.expect,
+            Answer::Returned(value.as_ref()),
+            self.scope,
+            &mut self.report.chosen,
+        )
+        .map_err(|mismatch| {
+            Box::new(Deviation {
+                span: step.span,
+                mismatch,
+            })
+        })?;
         // A named outcome that leaves names unbound ends the guest: what follows needs them.
         Ok(if bound { Flow::On } else { Flow::Ended })
     }
@@ -262,18 +309,33 @@ impl Walker<'_, '_> {
             End::Cut => return Ok(Flow::Ended),
         };
         self.line(step, "trap".to_owned());
-        judge(&step.expect, answer, self.scope, &mut self.report.chosen)
-            .map_err(|mismatch| Box::new(Deviation { span: step.span, mismatch }))?;
+        judge(&step.expect, answer, self.scope, &mut self.report.chosen).map_err(|mismatch| {
+            Box::new(Deviation {
+                span: step.span,
+                mismatch,
+            })
+        })?;
         Ok(Flow::Ended)
     }
 
     fn line(&mut self, step: &Step, value: String) {
-        self.report.lines.push(Line { who: self.guest.name.clone(), what: step.label.clone(), value });
+        self.report.lines.push(Line {
+            who: self.guest.name.clone(),
+            what: step.label.clone(),
+            value,
+        });
     }
 }
 
 fn deviation(span: Span, expected: String, actual: String) -> Box<Deviation> {
-    Box::new(Deviation { span, mismatch: Mismatch { path: String::new(), expected, actual } })
+    Box::new(Deviation {
+        span,
+        mismatch: Mismatch {
+            path: String::new(),
+            expected,
+            actual,
+        },
+    })
 }
 
 /// How a call was answered.
@@ -304,7 +366,9 @@ pub fn judge(
             (Outcome::Returns, Answer::Returned(_))
             | (Outcome::Trap, Answer::Trapped)
             | (Outcome::Timeout, Answer::Nothing) => Ok(()),
-            (Outcome::Value(pattern), Answer::Returned(Some(value))) => pattern::matches(pattern, value, scope),
+            (Outcome::Value(pattern), Answer::Returned(Some(value))) => {
+                pattern::matches(pattern, value, scope)
+            }
             (outcome, answer) => Err(Mismatch {
                 path: String::new(),
                 expected: describe_outcome(outcome),
@@ -326,7 +390,11 @@ pub fn judge(
             Err(mismatch) => first = first.or(Some(mismatch)),
         }
     }
-    let mut mismatch = first.unwrap_or(Mismatch { path: String::new(), expected: String::new(), actual: String::new() });
+    let mut mismatch = first.unwrap_or(Mismatch {
+        path: String::new(),
+        expected: String::new(),
+        actual: String::new(),
+    });
     if expect.outcomes.len() > 1 {
         mismatch.expected = describe(expect);
         mismatch.path = String::new();
@@ -338,10 +406,13 @@ pub fn judge(
 }
 
 fn value_type(expect: &Expectation) -> Option<&Type> {
-    expect.outcomes.iter().find_map(|(_, outcome)| match outcome {
-        Outcome::Value(pattern) => Some(&pattern.ty),
-        _ => None,
-    })
+    expect
+        .outcomes
+        .iter()
+        .find_map(|(_, outcome)| match outcome {
+            Outcome::Value(pattern) => Some(&pattern.ty),
+            _ => None,
+        })
 }
 
 /// What is expected, as the case writes it.

@@ -29,7 +29,10 @@ impl Compiler<'_> {
         match (binding.as_slice(), place) {
             ([], _) => Ok(()),
             ([pattern], Some(place)) => self.bind(pattern, place),
-            ([first, ..], _) => Err(PlanError::new(first.span, "only one of the named outcomes may bind")),
+            ([first, ..], _) => Err(PlanError::new(
+                first.span,
+                "only one of the named outcomes may bind",
+            )),
         }
     }
 
@@ -40,7 +43,9 @@ impl Compiler<'_> {
         let ty = &pattern.ty;
         match &pattern.kind {
             PatternKind::Bind(name) => {
-                self.scope.vars.insert(name.clone(), (place.clone(), ty.clone()));
+                self.scope
+                    .vars
+                    .insert(name.clone(), (place.clone(), ty.clone()));
                 Ok(())
             }
             PatternKind::And(parts) => parts.iter().try_for_each(|part| self.bind(part, place)),
@@ -50,7 +55,9 @@ impl Compiler<'_> {
             }
             PatternKind::Record(fields) => {
                 let types: Vec<Type> = match ty {
-                    Type::Record(declared) => declared.iter().map(|field| field.ty.clone()).collect(),
+                    Type::Record(declared) => {
+                        declared.iter().map(|field| field.ty.clone()).collect()
+                    }
                     _ => Vec::new(),
                 };
                 for (field, place) in fields.iter().zip(part_places(&types, place)) {
@@ -68,11 +75,20 @@ impl Compiler<'_> {
                 Ok(())
             }
             PatternKind::List(parts) => self.list(parts, place, pattern),
-            _ => Err(PlanError::new(pattern.span, "a guest can't bind inside this pattern; bind by shape")),
+            _ => Err(PlanError::new(
+                pattern.span,
+                "a guest can't bind inside this pattern; bind by shape",
+            )),
         }
     }
 
-    fn case(&mut self, ty: &Type, case: u32, payload: &Pattern, place: &Place) -> Result<Place, PlanError> {
+    fn case(
+        &mut self,
+        ty: &Type,
+        case: u32,
+        payload: &Pattern,
+        place: &Place,
+    ) -> Result<Place, PlanError> {
         let discriminant = match place {
             Place::Words(words) => words.first().copied().unwrap_or(Operand::Imm(0)),
             Place::Memory { base, offset } => self.load(*base, *offset, discriminant_width(ty)),
@@ -87,25 +103,41 @@ impl Compiler<'_> {
         let bail = self.bail(payload)?;
         self.unless(equal, bail);
         Ok(match place {
-            Place::Memory { base, offset } => {
-                Place::Memory { base: *base, offset: offset + abi::payload_offset(ty).unwrap_or_default() }
-            }
+            Place::Memory { base, offset } => Place::Memory {
+                base: *base,
+                offset: offset + abi::payload_offset(ty).unwrap_or_default(),
+            },
             Place::Words(words) => {
                 let flat = flatten(&payload.ty);
                 if flatten(ty).get(1..=flat.len()) != Some(&flat[..]) {
-                    return Err(PlanError::new(payload.span, "this payload shares its words with another case's"));
+                    return Err(PlanError::new(
+                        payload.span,
+                        "this payload shares its words with another case's",
+                    ));
                 }
                 Place::Words(words.iter().skip(1).take(flat.len()).copied().collect())
             }
         })
     }
 
-    fn list(&mut self, parts: &[Pattern], place: &Place, pattern: &Pattern) -> Result<(), PlanError> {
+    fn list(
+        &mut self,
+        parts: &[Pattern],
+        place: &Place,
+        pattern: &Pattern,
+    ) -> Result<(), PlanError> {
         let words = self.words(place, &pattern.ty, pattern.span)?;
-        let (Some(&base), Some(&len)) = (words.first(), words.get(1)) else { return Ok(()) };
+        let (Some(&base), Some(&len)) = (words.first(), words.get(1)) else {
+            return Ok(());
+        };
         let equal = self.program.slot();
         let expected = Operand::Imm(parts.len() as u64);
-        self.program.push(Op::Arith { op: Arith::Eq, dst: equal, a: len, b: expected });
+        self.program.push(Op::Arith {
+            op: Arith::Eq,
+            dst: equal,
+            a: len,
+            b: expected,
+        });
         let bail = self.bail(pattern)?;
         self.unless(equal, bail);
         let mut offset = 0;
@@ -117,7 +149,9 @@ impl Compiler<'_> {
     }
 
     fn bail(&self, pattern: &Pattern) -> Result<fixtures::puppet::Label, PlanError> {
-        self.scope.bail.ok_or_else(|| PlanError::new(pattern.span, "nothing can be bound here"))
+        self.scope
+            .bail
+            .ok_or_else(|| PlanError::new(pattern.span, "nothing can be bound here"))
     }
 }
 
@@ -132,20 +166,28 @@ pub(crate) fn binds(pattern: &Pattern) -> bool {
         | PatternKind::And(parts)
         | PatternKind::OneOf(parts)
         | PatternKind::Unordered(parts) => parts.iter().any(binds),
-        PatternKind::Contains(part, _) | PatternKind::Each(part) | PatternKind::Not(part) => binds(part),
+        PatternKind::Contains(part, _) | PatternKind::Each(part) | PatternKind::Not(part) => {
+            binds(part)
+        }
         _ => false,
     }
 }
 
 fn part_places(types: &[Type], place: &Place) -> Vec<Place> {
     match place {
-        Place::Memory { base, offset } => {
-            abi::field_offsets(types).into_iter().map(|at| Place::Memory { base: *base, offset: offset + at }).collect()
-        }
+        Place::Memory { base, offset } => abi::field_offsets(types)
+            .into_iter()
+            .map(|at| Place::Memory {
+                base: *base,
+                offset: offset + at,
+            })
+            .collect(),
         Place::Words(words) => {
             let mut rest = words.iter().copied();
-            types.iter().map(|ty| Place::Words(rest.by_ref().take(flatten(ty).len()).collect())).collect()
+            types
+                .iter()
+                .map(|ty| Place::Words(rest.by_ref().take(flatten(ty).len()).collect()))
+                .collect()
         }
     }
 }
-

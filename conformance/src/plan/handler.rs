@@ -81,8 +81,16 @@ impl<'a> Compiler<'a> {
             }
             done.push(&handler.export);
             let index = self.export(&handler.export, handler.span)?;
-            let words: Vec<Operand> = self.program.entry(index).into_iter().map(Operand::Slot).collect();
-            for clause in handlers.iter().filter(|other| other.export == handler.export) {
+            let words: Vec<Operand> = self
+                .program
+                .entry(index)
+                .into_iter()
+                .map(Operand::Slot)
+                .collect();
+            for clause in handlers
+                .iter()
+                .filter(|other| other.export == handler.export)
+            {
                 self.clause(clause, &words)?;
             }
             self.program.push(Op::Trap);
@@ -100,7 +108,12 @@ impl<'a> Compiler<'a> {
             ..Scope::default()
         };
         let places = parameter_places(&handler.export.ty, words);
-        for ((param, place), (_, ty)) in handler.params.iter().zip(places).zip(&handler.export.ty.params) {
+        for ((param, place), (_, ty)) in handler
+            .params
+            .iter()
+            .zip(places)
+            .zip(&handler.export.ty.params)
+        {
             match param {
                 Param::Ignore => {}
                 Param::Bind(name) => {
@@ -128,7 +141,10 @@ impl<'a> Compiler<'a> {
             } else {
                 return Err(PlanError::new(
                     handler.span,
-                    format!("`{}` has a result: the clause must end in `return`", handler.export.name),
+                    format!(
+                        "`{}` has a result: the clause must end in `return`",
+                        handler.export.name
+                    ),
                 ));
             }
         }
@@ -143,7 +159,13 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    fn guard(&mut self, text: &str, place: &Place, next: Label, span: Span) -> Result<(), PlanError> {
+    fn guard(
+        &mut self,
+        text: &str,
+        place: &Place,
+        next: Label,
+        span: Span,
+    ) -> Result<(), PlanError> {
         let words = self.words(place, &Type::String, span)?;
         let (Some(&ptr), Some(&len)) = (words.first(), words.get(1)) else {
             return Err(PlanError::new(span, "a guard needs a string parameter"));
@@ -164,8 +186,16 @@ impl<'a> Compiler<'a> {
     /// Jumps when the slot holds 0.
     pub(super) fn unless(&mut self, slot: Slot, to: Label) {
         let zero = self.program.slot();
-        self.program.push(Op::Arith { op: Arith::Eq, dst: zero, a: Operand::Slot(slot), b: Operand::Imm(0) });
-        self.program.push(Op::Branch { cond: Operand::Slot(zero), to });
+        self.program.push(Op::Arith {
+            op: Arith::Eq,
+            dst: zero,
+            a: Operand::Slot(slot),
+            b: Operand::Imm(0),
+        });
+        self.program.push(Op::Branch {
+            cond: Operand::Slot(zero),
+            to,
+        });
     }
 
     /// Ends the export with its transcript, through the contract's outlet.
@@ -194,14 +224,27 @@ impl<'a> Compiler<'a> {
     pub(super) fn signal(&mut self, name: &str, span: Span) -> Result<(), PlanError> {
         let text = format!("{}{name}", super::SIGNAL);
         let address = self.program.place_bytes(text.as_bytes(), 1);
-        self.side(Operand::Imm(u64::from(address)), Operand::Imm(text.len() as u64), span)
+        self.side(
+            Operand::Imm(u64::from(address)),
+            Operand::Imm(text.len() as u64),
+            span,
+        )
     }
 
     fn side(&mut self, ptr: Operand, len: Operand, span: Span) -> Result<(), PlanError> {
-        let Some(Call::Function { function, arguments }) = &self.declared.side else {
-            return Err(PlanError::new(span, "the contract names no side channel for this world"));
+        let Some(Call::Function {
+            function,
+            arguments,
+        }) = &self.declared.side
+        else {
+            return Err(PlanError::new(
+                span,
+                "the contract names no side channel for this world",
+            ));
         };
-        self.with_text(ptr, len, |this| this.call_import(function, arguments, span).map(drop))
+        self.with_text(ptr, len, |this| {
+            this.call_import(function, arguments, span).map(drop)
+        })
     }
 
     /// Leaves the transcript as text: its address and length.
@@ -239,16 +282,24 @@ impl<'a> Compiler<'a> {
         self.world
             .imports()
             .iter()
-            .position(|import| import.interface == function.interface && import.name == function.name)
-            .ok_or_else(|| PlanError::new(span, format!("the world imports no `{}`", function.name)))
+            .position(|import| {
+                import.interface == function.interface && import.name == function.name
+            })
+            .ok_or_else(|| {
+                PlanError::new(span, format!("the world imports no `{}`", function.name))
+            })
     }
 
     fn export(&self, function: &FunctionRef, span: Span) -> Result<usize, PlanError> {
         self.world
             .exports()
             .iter()
-            .position(|export| export.interface == function.interface && export.name == function.name)
-            .ok_or_else(|| PlanError::new(span, format!("the world exports no `{}`", function.name)))
+            .position(|export| {
+                export.interface == function.interface && export.name == function.name
+            })
+            .ok_or_else(|| {
+                PlanError::new(span, format!("the world exports no `{}`", function.name))
+            })
     }
 }
 
@@ -258,8 +309,13 @@ fn parameter_places(ty: &FuncType, words: &[Operand]) -> Vec<Place> {
     if flat.iter().map(Vec::len).sum::<usize>() > fixtures::abi::MAX_FLAT_PARAMS {
         let base = words.first().copied().unwrap_or(Operand::Imm(0));
         let types: Vec<Type> = ty.params.iter().map(|(_, ty)| ty.clone()).collect();
-        return fixtures::abi::field_offsets(&types).into_iter().map(|offset| Place::Memory { base, offset }).collect();
+        return fixtures::abi::field_offsets(&types)
+            .into_iter()
+            .map(|offset| Place::Memory { base, offset })
+            .collect();
     }
     let mut rest = words.iter().copied();
-    flat.iter().map(|types| Place::Words(rest.by_ref().take(types.len()).collect())).collect()
+    flat.iter()
+        .map(|types| Place::Words(rest.by_ref().take(types.len()).collect()))
+        .collect()
 }

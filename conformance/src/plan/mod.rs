@@ -14,7 +14,10 @@ use fixtures::{
 };
 
 use crate::{
-    case::model::{Call, Case, Expectation, Fault, FunctionRef, Guest, GuestKind, Span, Statement, StatementKind},
+    case::model::{
+        Call, Case, Expectation, Fault, FunctionRef, Guest, GuestKind, Span, Statement,
+        StatementKind,
+    },
     contract::Contract,
 };
 
@@ -120,7 +123,10 @@ pub struct PlanError {
 
 impl PlanError {
     pub(crate) fn new(span: Span, message: impl Into<String>) -> PlanError {
-        PlanError { span, message: message.into() }
+        PlanError {
+            span,
+            message: message.into(),
+        }
     }
 }
 
@@ -160,7 +166,9 @@ fn plan_guest(
         GuestKind::Puppet { handlers, faults } => {
             let no_world = || error(format!("no world `{}`", guest.world));
             let declared = contract.world(&guest.world).ok_or_else(no_world)?;
-            let optional = handlers.iter().any(|handler| calls_optional(&handler.body, &declared.optional));
+            let optional = handlers
+                .iter()
+                .any(|handler| calls_optional(&handler.body, &declared.optional));
             let world = worlds.get(&guest.world, optional).ok_or_else(no_world)?;
             let mut compiler = Compiler::new(guest, declared, world, surroundings);
             for fault in faults {
@@ -168,16 +176,19 @@ fn plan_guest(
             }
             compiler.handlers(handlers)?;
             let (program, clauses, steps) = compiler.finish();
-            planned.component = puppet::component(world, &program).map_err(|e| error(e.to_string()))?;
+            planned.component =
+                puppet::component(world, &program).map_err(|e| error(e.to_string()))?;
             (planned.clauses, planned.steps) = (clauses, steps);
         }
         GuestKind::Wat(source) => {
-            let mut module = wat::parse_str(&source.text).map_err(|e| error(format!("{}: {e}", source.name)))?;
-            planned.component =
-                embed(&mut module, contract, &guest.world).map_err(|e| error(format!("{}: {e:#}", source.name)))?;
+            let mut module =
+                wat::parse_str(&source.text).map_err(|e| error(format!("{}: {e}", source.name)))?;
+            planned.component = embed(&mut module, contract, &guest.world)
+                .map_err(|e| error(format!("{}: {e:#}", source.name)))?;
         }
         GuestKind::ComponentText(source) | GuestKind::ModuleText(source) => {
-            planned.component = wat::parse_str(&source.text).map_err(|e| error(format!("{}: {e}", source.name)))?;
+            planned.component =
+                wat::parse_str(&source.text).map_err(|e| error(format!("{}: {e}", source.name)))?;
         }
         GuestKind::Bytes(bytes) => planned.component.clone_from(bytes),
     }
@@ -187,12 +198,16 @@ fn plan_guest(
 /// Whether a statement calls one of these functions.
 fn calls_optional(body: &[Statement], optional: &[FunctionRef]) -> bool {
     let among = |function: &FunctionRef| {
-        optional.iter().any(|other| other.interface == function.interface && other.name == function.name)
+        optional
+            .iter()
+            .any(|other| other.interface == function.interface && other.name == function.name)
     };
     let calls = |call: &Call| matches!(call, Call::Function { function, .. } if among(function));
     body.iter().any(|statement| match &statement.kind {
         StatementKind::Call { call, .. } => calls(call),
-        StatementKind::Raw { function, .. } | StatementKind::Drop { function, .. } => among(function),
+        StatementKind::Raw { function, .. } | StatementKind::Drop { function, .. } => {
+            among(function)
+        }
         StatementKind::Repeat { body, .. } => calls_optional(body, optional),
         StatementKind::Until { call, body, .. } => calls(call) || calls_optional(body, optional),
         _ => false,
@@ -200,14 +215,18 @@ fn calls_optional(body: &[Statement], optional: &[FunctionRef]) -> bool {
 }
 
 fn embed(module: &mut Vec<u8>, contract: &Contract, world: &str) -> anyhow::Result<Vec<u8>> {
-    let world = contract.world(world).ok_or_else(|| anyhow::anyhow!("no world `{world}`"))?;
+    let world = contract
+        .world(world)
+        .ok_or_else(|| anyhow::anyhow!("no world `{world}`"))?;
     wit_component::embed_component_metadata(
         module,
         &contract.resolve,
         world.id,
         wit_component::StringEncoding::UTF8,
     )?;
-    wit_component::ComponentEncoder::default().module(module)?.encode()
+    wit_component::ComponentEncoder::default()
+        .module(module)?
+        .encode()
 }
 
 impl Compiler<'_> {
@@ -221,7 +240,9 @@ impl Compiler<'_> {
             Fault::ReallocMisaligned => options.realloc = Realloc::Misaligned,
             Fault::ReallocOutOfBounds => options.realloc = Realloc::OutOfBounds,
             Fault::ReallocTrap => options.realloc = Realloc::Trap,
-            Fault::ReallocCalls(_) => options.realloc = Realloc::CallsImport(calls.unwrap_or_default()),
+            Fault::ReallocCalls(_) => {
+                options.realloc = Realloc::CallsImport(calls.unwrap_or_default())
+            }
             Fault::StartTrap => options.start = Start::Trap,
             Fault::StartSpin => options.start = Start::Spin,
             Fault::Pages(initial, max) => {
@@ -243,4 +264,3 @@ pub const TRANSCRIPT: &str = "witgate/transcript/";
 
 /// What every signal starts with.
 pub const SIGNAL: &str = "witgate/signal/";
-

@@ -11,7 +11,8 @@ use super::{
     value::discriminant_width,
 };
 use crate::case::model::{
-    Call, Expectation, Expr, ExprKind, FunctionRef, Outcome, Span, Statement, StatementKind, UntilStop, Word,
+    Call, Expectation, Expr, ExprKind, FunctionRef, Outcome, Span, Statement, StatementKind,
+    UntilStop, Word,
 };
 
 impl Compiler<'_> {
@@ -31,23 +32,52 @@ impl Compiler<'_> {
             StatementKind::Call { call, expect } => {
                 self.flush_before_trap(expect, span)?;
                 let place = self.call(call, span)?;
-                let node = self.record(span, label(call), call.result(), place.as_ref(), expect, None);
+                let node = self.record(
+                    span,
+                    label(call),
+                    call.result(),
+                    place.as_ref(),
+                    expect,
+                    None,
+                );
                 self.bind_outcomes(&expect.outcomes, place.as_ref())?;
                 Ok(node)
             }
-            StatementKind::Raw { function, words, expect } => {
+            StatementKind::Raw {
+                function,
+                words,
+                expect,
+            } => {
                 self.flush_before_trap(expect, span)?;
                 let place = self.raw(function, words, span)?;
-                let ty = place.is_some().then(|| function.ty.result.clone()).flatten();
-                let node = self.record(span, format!("raw {}", function.name), ty, place.as_ref(), expect, None);
+                let ty = place
+                    .is_some()
+                    .then(|| function.ty.result.clone())
+                    .flatten();
+                let node = self.record(
+                    span,
+                    format!("raw {}", function.name),
+                    ty,
+                    place.as_ref(),
+                    expect,
+                    None,
+                );
                 self.bind_outcomes(&expect.outcomes, place.as_ref())?;
                 Ok(node)
             }
-            StatementKind::Drop { name, function, expect } => {
+            StatementKind::Drop {
+                name,
+                function,
+                expect,
+            } => {
                 self.flush_before_trap(expect, span)?;
                 let handle = self.var_words(name, span)?;
                 let import = self.import(function, span)?;
-                self.program.push(Op::Call { import, args: handle, dst: None });
+                self.program.push(Op::Call {
+                    import,
+                    args: handle,
+                    dst: None,
+                });
                 Ok(self.record(span, format!("drop {name}"), None, None, expect, None))
             }
             StatementKind::Expect { value, expect } => {
@@ -57,14 +87,31 @@ impl Compiler<'_> {
                     }
                     _ => (Place::Words(self.expr_words(value)?), "value".to_owned()),
                 };
-                let node = self.record(span, label, Some(value.ty.clone()), Some(&place), expect, None);
+                let node = self.record(
+                    span,
+                    label,
+                    Some(value.ty.clone()),
+                    Some(&place),
+                    expect,
+                    None,
+                );
                 self.bind_outcomes(&expect.outcomes, Some(&place))?;
                 Ok(node)
             }
             StatementKind::Signal(name) => self.signal(name, span).map(|()| None),
             StatementKind::Flush => self.flush(span).map(|()| None),
-            StatementKind::Repeat { count, name, quiet, body } => self.repeat_block(*count, name.as_deref(), *quiet, body),
-            StatementKind::Until { call, stop, max, body } => self.until(call, stop, *max, body, span),
+            StatementKind::Repeat {
+                count,
+                name,
+                quiet,
+                body,
+            } => self.repeat_block(*count, name.as_deref(), *quiet, body),
+            StatementKind::Until {
+                call,
+                stop,
+                max,
+                body,
+            } => self.until(call, stop, *max, body, span),
             StatementKind::Return(value) => {
                 if self.scope.unflushed {
                     self.flush(span)?;
@@ -99,7 +146,10 @@ impl Compiler<'_> {
     }
 
     fn flush_before_trap(&mut self, expect: &Expectation, span: Span) -> Result<(), PlanError> {
-        let may_trap = expect.outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Trap));
+        let may_trap = expect
+            .outcomes
+            .iter()
+            .any(|(_, outcome)| matches!(outcome, Outcome::Trap));
         if may_trap { self.flush(span) } else { Ok(()) }
     }
 
@@ -127,24 +177,45 @@ impl Compiler<'_> {
             Some(Place::Memory { base, offset }) => {
                 let address = self.program.slot();
                 let offset = Operand::Imm(u64::from(*offset));
-                self.program.push(Op::Arith { op: Arith::Add, dst: address, a: *base, b: offset });
+                self.program.push(Op::Arith {
+                    op: Arith::Add,
+                    dst: address,
+                    a: *base,
+                    b: offset,
+                });
                 words.push(Operand::Slot(address));
                 Read::Memory
             }
         };
         let index = self.steps.len();
-        self.steps.push(Step { span, label, ty, read, expect: expect.clone(), until: until.map(|(max, _)| max) });
-        self.program.push(Op::Log { step: index as u32, words });
+        self.steps.push(Step {
+            span,
+            label,
+            ty,
+            read,
+            expect: expect.clone(),
+            until: until.map(|(max, _)| max),
+        });
+        self.program.push(Op::Log {
+            step: index as u32,
+            words,
+        });
         self.scope.unflushed = true;
         Some(Node::Step(index))
     }
 
     fn call(&mut self, call: &Call, span: Span) -> Result<Option<Place>, PlanError> {
         match call {
-            Call::Function { function, arguments } => self.call_import(function, arguments, span),
+            Call::Function {
+                function,
+                arguments,
+            } => self.call_import(function, arguments, span),
             Call::Grow(pages) => {
                 let dst = self.program.slot();
-                self.program.push(Op::Grow { dst, pages: Operand::Imm(u64::from(*pages)) });
+                self.program.push(Op::Grow {
+                    dst,
+                    pages: Operand::Imm(u64::from(*pages)),
+                });
                 Ok(Some(Place::Words(vec![Operand::Slot(dst)])))
             }
             Call::Count => {
@@ -163,10 +234,16 @@ impl Compiler<'_> {
         span: Span,
     ) -> Result<Option<Place>, PlanError> {
         let import = self.import(function, span)?;
-        let flat: usize = arguments.iter().map(|argument| flatten(&argument.ty).len()).sum();
+        let flat: usize = arguments
+            .iter()
+            .map(|argument| flatten(&argument.ty).len())
+            .sum();
         let mut args = Vec::new();
         if flat > MAX_FLAT_PARAMS {
-            let types: Vec<Type> = arguments.iter().map(|argument| argument.ty.clone()).collect();
+            let types: Vec<Type> = arguments
+                .iter()
+                .map(|argument| argument.ty.clone())
+                .collect();
             let address = self.expr_memory(&Type::Tuple(types.into()), arguments, span)?;
             args.push(Operand::Imm(u64::from(address)));
         } else {
@@ -175,48 +252,85 @@ impl Compiler<'_> {
             }
         }
         let Some(result) = &function.ty.result else {
-            self.program.push(Op::Call { import, args, dst: None });
+            self.program.push(Op::Call {
+                import,
+                args,
+                dst: None,
+            });
             return Ok(None);
         };
         if flatten(result).len() > 1 {
-            let area = self.alloc(Operand::Imm(u64::from(abi::size(result))), abi::align(result));
+            let area = self.alloc(
+                Operand::Imm(u64::from(abi::size(result))),
+                abi::align(result),
+            );
             args.push(Operand::Slot(area));
-            self.program.push(Op::Call { import, args, dst: None });
-            return Ok(Some(Place::Memory { base: Operand::Slot(area), offset: 0 }));
+            self.program.push(Op::Call {
+                import,
+                args,
+                dst: None,
+            });
+            return Ok(Some(Place::Memory {
+                base: Operand::Slot(area),
+                offset: 0,
+            }));
         }
         let dst = self.program.slot();
-        self.program.push(Op::Call { import, args, dst: Some(dst) });
+        self.program.push(Op::Call {
+            import,
+            args,
+            dst: Some(dst),
+        });
         Ok(Some(Place::Words(vec![Operand::Slot(dst)])))
     }
 
-    fn raw(&mut self, function: &FunctionRef, words: &[Word], span: Span) -> Result<Option<Place>, PlanError> {
+    fn raw(
+        &mut self,
+        function: &FunctionRef,
+        words: &[Word],
+        span: Span,
+    ) -> Result<Option<Place>, PlanError> {
         let import = self.import(function, span)?;
         let declared = &self.world.imports()[import];
         if declared.params.len() != words.len() {
             return Err(PlanError::new(
                 span,
-                format!("`{}` takes {} core words, here are {}", function.name, declared.params.len(), words.len()),
+                format!(
+                    "`{}` takes {} core words, here are {}",
+                    function.name,
+                    declared.params.len(),
+                    words.len()
+                ),
             ));
         }
         let returns = !declared.results.is_empty();
         let result = function.ty.result.as_ref();
-        let out = match result.filter(|_| words.iter().any(|word| matches!(word, Word::Out))) {
-            Some(ty) => Some(self.alloc(Operand::Imm(u64::from(abi::size(ty))), abi::align(ty))),
-            None => None,
-        };
+        let out = result
+            .filter(|_| words.iter().any(|word| matches!(word, Word::Out)))
+            .map(|ty| self.alloc(Operand::Imm(u64::from(abi::size(ty))), abi::align(ty)));
         let out_word = out.map_or(Operand::Imm(0), Operand::Slot);
-        let args = words.iter().map(|word| self.raw_word(word, out_word, span)).collect::<Result<_, _>>()?;
+        let args = words
+            .iter()
+            .map(|word| self.raw_word(word, out_word, span))
+            .collect::<Result<_, _>>()?;
         let dst = returns.then(|| self.program.slot());
         self.program.push(Op::Call { import, args, dst });
         Ok(match (dst, out) {
             (Some(dst), _) => Some(Place::Words(vec![Operand::Slot(dst)])),
-            (None, Some(area)) => Some(Place::Memory { base: Operand::Slot(area), offset: 0 }),
+            (None, Some(area)) => Some(Place::Memory {
+                base: Operand::Slot(area),
+                offset: 0,
+            }),
             (None, None) => None,
         })
     }
 
     /// Returns from the export with this value.
-    pub(super) fn return_value(&mut self, value: Option<&Expr>, span: Span) -> Result<(), PlanError> {
+    pub(super) fn return_value(
+        &mut self,
+        value: Option<&Expr>,
+        span: Span,
+    ) -> Result<(), PlanError> {
         let word = match value {
             None => None,
             Some(value) if flatten(&value.ty).len() > 1 => {
@@ -239,7 +353,10 @@ impl Compiler<'_> {
         let counter = self.program.slot();
         let (top, end) = (self.program.label(), self.program.label());
         let mark = self.program.slot();
-        self.program.push(Op::Set { dst: counter, src: Operand::Imm(0) });
+        self.program.push(Op::Set {
+            dst: counter,
+            src: Operand::Imm(0),
+        });
         if quiet {
             self.program.push(Op::HeapMark { dst: mark });
             self.scope.quiet += 1;
@@ -256,7 +373,9 @@ impl Compiler<'_> {
         self.unless(more, end);
         let nodes = self.statements(body)?;
         if quiet {
-            self.program.push(Op::HeapReset { src: Operand::Slot(mark) });
+            self.program.push(Op::HeapReset {
+                src: Operand::Slot(mark),
+            });
         }
         self.add(counter, Operand::Imm(1));
         self.program.push(Op::Jump { to: top });
@@ -270,7 +389,11 @@ impl Compiler<'_> {
                 None => self.scope.loops.remove(name),
             };
         }
-        Ok((!nodes.is_empty()).then(|| Node::Loop { count, name: name.map(str::to_owned), body: nodes }))
+        Ok((!nodes.is_empty()).then(|| Node::Loop {
+            count,
+            name: name.map(str::to_owned),
+            body: nodes,
+        }))
     }
 
     fn until(
@@ -283,16 +406,32 @@ impl Compiler<'_> {
     ) -> Result<Option<Node>, PlanError> {
         let (turns, mark) = (self.program.slot(), self.program.slot());
         let (top, done) = (self.program.label(), self.program.label());
-        self.program.push(Op::Set { dst: turns, src: Operand::Imm(0) });
+        self.program.push(Op::Set {
+            dst: turns,
+            src: Operand::Imm(0),
+        });
         self.program.push(Op::HeapMark { dst: mark });
         self.program.place(top);
-        self.program.push(Op::HeapReset { src: Operand::Slot(mark) });
-        let place = self.call(call, span)?.ok_or_else(|| PlanError::new(span, "`until` needs a call with a result"))?;
-        let ty = call.result().ok_or_else(|| PlanError::new(span, "`until` needs a call with a result"))?;
+        self.program.push(Op::HeapReset {
+            src: Operand::Slot(mark),
+        });
+        let place = self
+            .call(call, span)?
+            .ok_or_else(|| PlanError::new(span, "`until` needs a call with a result"))?;
+        let ty = call
+            .result()
+            .ok_or_else(|| PlanError::new(span, "`until` needs a call with a result"))?;
         let (word, wanted) = match (stop, &place) {
             (UntilStop::Equals(value), Place::Words(words)) => {
-                let expr = Expr { ty: ty.clone(), kind: ExprKind::Const(value.clone()), span };
-                (words.first().copied(), self.expr_words(&expr)?.first().copied())
+                let expr = Expr {
+                    ty: ty.clone(),
+                    kind: ExprKind::Const(value.clone()),
+                    span,
+                };
+                (
+                    words.first().copied(),
+                    self.expr_words(&expr)?.first().copied(),
+                )
             }
             (UntilStop::Discriminant(case), Place::Words(words)) => {
                 (words.first().copied(), Some(Operand::Imm(u64::from(*case))))
@@ -302,19 +441,35 @@ impl Compiler<'_> {
                 (Some(found), Some(Operand::Imm(u64::from(*case))))
             }
             (UntilStop::Equals(_), Place::Memory { .. }) => {
-                return Err(PlanError::new(span, "`until` compares with a scalar, or a shape such as `some(_)`"));
+                return Err(PlanError::new(
+                    span,
+                    "`until` compares with a scalar, or a shape such as `some(_)`",
+                ));
             }
         };
         let (Some(word), Some(wanted)) = (word, wanted) else {
             return Err(PlanError::new(span, "`until` needs a call with a result"));
         };
         let equal = self.program.slot();
-        self.program.push(Op::Arith { op: Arith::Eq, dst: equal, a: word, b: wanted });
-        self.program.push(Op::Branch { cond: Operand::Slot(equal), to: done });
+        self.program.push(Op::Arith {
+            op: Arith::Eq,
+            dst: equal,
+            a: word,
+            b: wanted,
+        });
+        self.program.push(Op::Branch {
+            cond: Operand::Slot(equal),
+            to: done,
+        });
         self.add(turns, Operand::Imm(1));
         let enough = self.program.slot();
         let most = Operand::Imm(u64::from(max));
-        self.program.push(Op::Arith { op: Arith::GeU, dst: enough, a: Operand::Slot(turns), b: most });
+        self.program.push(Op::Arith {
+            op: Arith::GeU,
+            dst: enough,
+            a: Operand::Slot(turns),
+            b: most,
+        });
         if self.scope.quiet > 0 {
             // Nothing is recorded here, so giving up must be loud.
             let go_on = self.program.label();
@@ -322,16 +477,29 @@ impl Compiler<'_> {
             self.program.push(Op::Trap);
             self.program.place(go_on);
         } else {
-            self.program.push(Op::Branch { cond: Operand::Slot(enough), to: done });
+            self.program.push(Op::Branch {
+                cond: Operand::Slot(enough),
+                to: done,
+            });
         }
         self.scope.quiet += 1;
         self.statements(body)?;
         self.scope.quiet -= 1;
         self.program.push(Op::Jump { to: top });
         self.program.place(done);
-        let any = Expectation { outcomes: vec![(None, Outcome::Returns)], span };
+        let any = Expectation {
+            outcomes: vec![(None, Outcome::Returns)],
+            span,
+        };
         let label = format!("until {}", label(call));
-        Ok(self.record(span, label, Some(ty), Some(&place), &any, Some((max, Operand::Slot(turns)))))
+        Ok(self.record(
+            span,
+            label,
+            Some(ty),
+            Some(&place),
+            &any,
+            Some((max, Operand::Slot(turns))),
+        ))
     }
 }
 
@@ -342,4 +510,3 @@ fn label(call: &Call) -> String {
         Call::Count => "count()".to_owned(),
     }
 }
-

@@ -48,16 +48,27 @@ impl Compiler<'_> {
     }
 
     /// Lays a value out in memory; the address of its first byte.
-    pub(super) fn expr_memory(&mut self, ty: &Type, parts: &[Expr], span: Span) -> Result<u32, PlanError> {
+    pub(super) fn expr_memory(
+        &mut self,
+        ty: &Type,
+        parts: &[Expr],
+        span: Span,
+    ) -> Result<u32, PlanError> {
         let mut holes = Holes::default();
-        let values = parts.iter().map(|part| self.template(part, &mut holes)).collect::<Result<Vec<_>, _>>()?;
+        let values = parts
+            .iter()
+            .map(|part| self.template(part, &mut holes))
+            .collect::<Result<Vec<_>, _>>()?;
         let value = match (ty, values) {
             (Type::Tuple(_), values) => Value::Tuple(values),
-            (_, mut values) => values.pop().ok_or_else(|| PlanError::new(span, "no value"))?,
+            (_, mut values) => values
+                .pop()
+                .ok_or_else(|| PlanError::new(span, "no value"))?,
         };
         let mut image = Image::new(&mut self.program);
         let address = image.reserve(abi::size(ty), abi::align(ty));
-        abi::store(&mut image, &value, ty, address).map_err(|error| PlanError::new(span, error.to_string()))?;
+        abi::store(&mut image, &value, ty, address)
+            .map_err(|error| PlanError::new(span, error.to_string()))?;
         let patches = image.finish();
         for (hole, ty, place) in patches {
             let filled = hole_words(&holes, hole, span)?;
@@ -76,7 +87,12 @@ impl Compiler<'_> {
             n => vec![Width::W32; n],
         };
         for (word, width) in words.iter().zip(widths) {
-            self.program.push(Op::Store { addr: Operand::Imm(u64::from(addr)), offset, width, src: *word });
+            self.program.push(Op::Store {
+                addr: Operand::Imm(u64::from(addr)),
+                offset,
+                width,
+                src: *word,
+            });
             offset += bytes(width);
         }
     }
@@ -109,17 +125,28 @@ impl Compiler<'_> {
                 let words = self.expr_words(inner)?;
                 let size = words.get(1).copied().unwrap_or(Operand::Imm(0));
                 let area = self.alloc(Operand::Imm(4), 1);
-                self.program.push(Op::Store { addr: Operand::Slot(area), offset: 0, width: Width::W32, src: size });
+                self.program.push(Op::Store {
+                    addr: Operand::Slot(area),
+                    offset: 0,
+                    width: Width::W32,
+                    src: size,
+                });
                 holes.leave(vec![Operand::Slot(area), Operand::Imm(4)])
             }
             ExprKind::Instance { .. } => {
-                return Err(PlanError::new(span, "ids of instances are known to host steps only"));
+                return Err(PlanError::new(
+                    span,
+                    "ids of instances are known to host steps only",
+                ));
             }
         })
     }
 
     fn templates(&mut self, items: &[Expr], holes: &mut Holes) -> Result<Vec<Value>, PlanError> {
-        items.iter().map(|item| self.template(item, holes)).collect()
+        items
+            .iter()
+            .map(|item| self.template(item, holes))
+            .collect()
     }
 
     fn text(
@@ -142,16 +169,17 @@ impl Compiler<'_> {
                     text.push_str(value);
                 }
                 TextPart::Loop(name) => {
-                    let slot = *self
-                        .scope
-                        .loops
-                        .get(name)
-                        .ok_or_else(|| PlanError::new(span, format!("no loop counts `{name}` here")))?;
+                    let slot = *self.scope.loops.get(name).ok_or_else(|| {
+                        PlanError::new(span, format!("no loop counts `{name}` here"))
+                    })?;
                     digits.push((text.len(), slot));
                     text.push_str("000000");
                 }
                 TextPart::Var(name) => {
-                    return Err(PlanError::new(span, format!("`{name}` can't be put into a text here; use `concat`")));
+                    return Err(PlanError::new(
+                        span,
+                        format!("`{name}` can't be put into a text here; use `concat`"),
+                    ));
                 }
             }
         }
@@ -159,7 +187,9 @@ impl Compiler<'_> {
             return Ok(constant(text.into_bytes(), ty));
         }
         let len = text.len();
-        let address = self.program.reserve(u32::try_from(len).unwrap_or(u32::MAX), 1);
+        let address = self
+            .program
+            .reserve(u32::try_from(len).unwrap_or(u32::MAX), 1);
         self.program.write(address, text.as_bytes());
         for (offset, slot) in digits {
             self.program.push(Op::Digits {
@@ -168,7 +198,10 @@ impl Compiler<'_> {
                 src: Operand::Slot(slot),
             });
         }
-        Ok(holes.leave(vec![Operand::Imm(u64::from(address)), Operand::Imm(len as u64)]))
+        Ok(holes.leave(vec![
+            Operand::Imm(u64::from(address)),
+            Operand::Imm(len as u64),
+        ]))
     }
 
     fn repeat(&mut self, unit: &[u8], count: u32, ty: &Type, holes: &mut Holes) -> Value {
@@ -192,27 +225,45 @@ impl Compiler<'_> {
         for part in parts {
             let words = self.expr_words(part)?;
             let (Some(&ptr), Some(&len)) = (words.first(), words.get(1)) else {
-                return Err(PlanError::new(part.span, "`concat` takes texts and byte lists"));
+                return Err(PlanError::new(
+                    part.span,
+                    "`concat` takes texts and byte lists",
+                ));
             };
             pieces.push((ptr, len));
         }
         let total = self.program.slot();
-        self.program.push(Op::Set { dst: total, src: Operand::Imm(0) });
+        self.program.push(Op::Set {
+            dst: total,
+            src: Operand::Imm(0),
+        });
         for (_, len) in &pieces {
             self.add(total, *len);
         }
         let area = self.alloc(Operand::Slot(total), 1);
         let at = self.program.slot();
-        self.program.push(Op::Set { dst: at, src: Operand::Slot(area) });
+        self.program.push(Op::Set {
+            dst: at,
+            src: Operand::Slot(area),
+        });
         for (ptr, len) in pieces {
-            self.program.push(Op::Copy { dst: Operand::Slot(at), src: ptr, len });
+            self.program.push(Op::Copy {
+                dst: Operand::Slot(at),
+                src: ptr,
+                len,
+            });
             self.add(at, len);
         }
         Ok(vec![Operand::Slot(area), Operand::Slot(total)])
     }
 
     pub(super) fn add(&mut self, slot: Slot, by: Operand) {
-        self.program.push(Op::Arith { op: Arith::Add, dst: slot, a: Operand::Slot(slot), b: by });
+        self.program.push(Op::Arith {
+            op: Arith::Add,
+            dst: slot,
+            a: Operand::Slot(slot),
+            b: by,
+        });
     }
 
     pub(super) fn alloc(&mut self, size: Operand, align: u32) -> Slot {
@@ -226,28 +277,49 @@ impl Compiler<'_> {
         if let Some(slot) = self.scope.loops.get(name) {
             return Ok(vec![Operand::Slot(*slot)]);
         }
-        let (place, ty) =
-            self.scope.vars.get(name).cloned().ok_or_else(|| PlanError::new(span, format!("`{name}` is not bound")))?;
+        let (place, ty) = self
+            .scope
+            .vars
+            .get(name)
+            .cloned()
+            .ok_or_else(|| PlanError::new(span, format!("`{name}` is not bound")))?;
         self.words(&place, &ty, span)
     }
 
     /// The flat words of what lies at a place.
-    pub(super) fn words(&mut self, place: &Place, ty: &Type, span: Span) -> Result<Vec<Operand>, PlanError> {
+    pub(super) fn words(
+        &mut self,
+        place: &Place,
+        ty: &Type,
+        span: Span,
+    ) -> Result<Vec<Operand>, PlanError> {
         match place {
             Place::Words(words) => Ok(words.clone()),
             Place::Memory { base, offset } => self.load_words(*base, *offset, ty, span),
         }
     }
 
-    fn load_words(&mut self, base: Operand, offset: u32, ty: &Type, span: Span) -> Result<Vec<Operand>, PlanError> {
+    fn load_words(
+        &mut self,
+        base: Operand,
+        offset: u32,
+        ty: &Type,
+        span: Span,
+    ) -> Result<Vec<Operand>, PlanError> {
         let parts: Vec<Type> = match ty {
             Type::Record(fields) => fields.iter().map(|field| field.ty.clone()).collect(),
             Type::Tuple(types) => types.to_vec(),
             Type::Variant(_) | Type::Option(_) | Type::Result(..) | Type::FixedList(..) => {
-                return Err(PlanError::new(span, format!("a whole `{ty}` can't be passed on; bind its parts")));
+                return Err(PlanError::new(
+                    span,
+                    format!("a whole `{ty}` can't be passed on; bind its parts"),
+                ));
             }
             Type::String | Type::List(_) => {
-                return Ok(vec![self.load(base, offset, Width::W32), self.load(base, offset + 4, Width::W32)]);
+                return Ok(vec![
+                    self.load(base, offset, Width::W32),
+                    self.load(base, offset + 4, Width::W32),
+                ]);
             }
             scalar => return Ok(vec![self.load(base, offset, width(abi::size(scalar)))]),
         };
@@ -260,11 +332,21 @@ impl Compiler<'_> {
 
     pub(super) fn load(&mut self, addr: Operand, offset: u32, width: Width) -> Operand {
         let dst = self.program.slot();
-        self.program.push(Op::Load { dst, addr, offset, width });
+        self.program.push(Op::Load {
+            dst,
+            addr,
+            offset,
+            width,
+        });
         Operand::Slot(dst)
     }
 
-    pub(super) fn raw_word(&mut self, word: &Word, out: Operand, span: Span) -> Result<Operand, PlanError> {
+    pub(super) fn raw_word(
+        &mut self,
+        word: &Word,
+        out: Operand,
+        span: Span,
+    ) -> Result<Operand, PlanError> {
         Ok(match word {
             Word::Integer(value) => Operand::Imm(*value as u64),
             Word::Var(name) => {
@@ -285,7 +367,11 @@ impl Holes {
 }
 
 fn hole_words(holes: &Holes, hole: u32, span: Span) -> Result<&[Operand], PlanError> {
-    holes.words.get(hole as usize).map(Vec::as_slice).ok_or_else(|| PlanError::new(span, "a value went missing"))
+    holes
+        .words
+        .get(hole as usize)
+        .map(Vec::as_slice)
+        .ok_or_else(|| PlanError::new(span, "a value went missing"))
 }
 
 fn constant(bytes: Vec<u8>, ty: &Type) -> Value {
@@ -344,7 +430,12 @@ struct Image<'a> {
 
 impl<'a> Image<'a> {
     fn new(program: &'a mut Program) -> Self {
-        Image { program, memory: Vec::new(), regions: Vec::new(), patches: Vec::new() }
+        Image {
+            program,
+            memory: Vec::new(),
+            regions: Vec::new(),
+            patches: Vec::new(),
+        }
     }
 
     fn reserve(&mut self, size: u32, align: u32) -> u32 {
@@ -360,7 +451,10 @@ impl<'a> Image<'a> {
     /// Writes what was lowered; gives the holes that are left in it.
     fn finish(self) -> Vec<(u32, Type, abi::Place)> {
         for (address, size) in self.regions {
-            if let Some(bytes) = self.memory.get(address as usize..(address as usize + size as usize)) {
+            if let Some(bytes) = self
+                .memory
+                .get(address as usize..(address as usize + size as usize))
+            {
                 self.program.write(address, bytes);
             }
         }
@@ -383,19 +477,38 @@ impl abi::Lower for Image<'_> {
         &mut self.memory
     }
 
-    fn realloc(&mut self, _old: u32, _old_size: u32, align: u32, size: u32) -> Result<u32, abi::TrapKind> {
+    fn realloc(
+        &mut self,
+        _old: u32,
+        _old_size: u32,
+        align: u32,
+        size: u32,
+    ) -> Result<u32, abi::TrapKind> {
         Ok(self.reserve(size, align))
     }
 
-    fn lower_own(&mut self, _resource: &abi::ResourceId, handle: abi::Handle) -> Result<u32, abi::TrapKind> {
+    fn lower_own(
+        &mut self,
+        _resource: &abi::ResourceId,
+        handle: abi::Handle,
+    ) -> Result<u32, abi::TrapKind> {
         Ok(handle.0)
     }
 
-    fn lower_borrow(&mut self, _resource: &abi::ResourceId, handle: abi::Handle) -> Result<u32, abi::TrapKind> {
+    fn lower_borrow(
+        &mut self,
+        _resource: &abi::ResourceId,
+        handle: abi::Handle,
+    ) -> Result<u32, abi::TrapKind> {
         Ok(handle.0)
     }
 
-    fn opaque(&mut self, id: u32, ty: &Type, place: abi::Place) -> Result<Vec<u64>, abi::ValueFault> {
+    fn opaque(
+        &mut self,
+        id: u32,
+        ty: &Type,
+        place: abi::Place,
+    ) -> Result<Vec<u64>, abi::ValueFault> {
         self.patches.push((id, ty.clone(), place));
         Ok(vec![0; flatten(ty).len()])
     }

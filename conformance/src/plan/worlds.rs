@@ -31,7 +31,10 @@ impl Worlds {
             let exact = Arc::new(puppet::World::new(&contract.resolve, world.id)?);
             let extended = match world.optional.is_empty() {
                 true => None,
-                false => Some(Arc::new(puppet::World::new(&extended(contract, world), world.id)?)),
+                false => Some(Arc::new(puppet::World::new(
+                    &extended(contract, world),
+                    world.id,
+                )?)),
             };
             ready.insert(name.clone(), Ready { exact, extended });
         }
@@ -41,7 +44,13 @@ impl Worlds {
     /// The world as it is, or with its optional interfaces.
     pub(super) fn get(&self, name: &str, optional: bool) -> Option<&Arc<puppet::World>> {
         let ready = self.ready.get(name)?;
-        Some(ready.extended.as_ref().filter(|_| optional).unwrap_or(&ready.exact))
+        Some(
+            ready
+                .extended
+                .as_ref()
+                .filter(|_| optional)
+                .unwrap_or(&ready.exact),
+        )
     }
 }
 
@@ -54,7 +63,10 @@ fn extended(contract: &Contract, world: &contract::World) -> Resolve {
         .map(|(id, _)| id)
         .filter(|id| {
             let name = resolve.id_of(*id);
-            world.optional.iter().any(|function| function.interface == name)
+            world
+                .optional
+                .iter()
+                .any(|function| function.interface == name)
         })
         .collect();
     for id in wanted {

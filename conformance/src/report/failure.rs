@@ -54,7 +54,10 @@ pub fn show(case: &Case, outcome: &Outcome, command: &Command) -> String {
 }
 
 fn source(out: &mut String, case: &Case, span: Option<Span>) {
-    let span = span.unwrap_or(Span { start: case.span.start, end: case.span.start });
+    let span = span.unwrap_or(Span {
+        start: case.span.start,
+        end: case.span.start,
+    });
     let text = &case.source.text;
     let start = span.start.min(text.len());
     let before = &text.get(..start).unwrap_or_default();
@@ -63,14 +66,23 @@ fn source(out: &mut String, case: &Case, span: Option<Span>) {
     let line = text.lines().nth(number - 1).unwrap_or_default();
     let indent = line.len() - line.trim_start().len();
     let from = column.max(indent);
-    let to = line.len().min(column + span.end.saturating_sub(span.start)).max(from + 1);
+    let to = line
+        .len()
+        .min(column + span.end.saturating_sub(span.start))
+        .max(from + 1);
     let gutter = number.to_string();
     let _ = writeln!(out, "  --> {}:{number}:{}", case.source.name, column + 1);
     let _ = writeln!(out, "  {gutter} | {line}");
     let width = |range: &str| range.chars().count();
     let lead = width(line.get(..from).unwrap_or_default());
     let carets = width(line.get(from..to).unwrap_or_default()).max(1);
-    let _ = writeln!(out, "  {} | {}{}", " ".repeat(gutter.len()), " ".repeat(lead), "^".repeat(carets));
+    let _ = writeln!(
+        out,
+        "  {} | {}{}",
+        " ".repeat(gutter.len()),
+        " ".repeat(lead),
+        "^".repeat(carets)
+    );
 }
 
 fn field(out: &mut String, name: &str, value: &str) {
@@ -90,7 +102,11 @@ fn transcript(out: &mut String, lines: &[Line]) {
         let _ = writeln!(out, "    ... {} lines before", lines.len() - LINES);
     }
     for line in lines.iter().skip(lines.len().saturating_sub(LINES)) {
-        let arrow = if line.value.is_empty() { String::new() } else { format!(" => {}", line.value) };
+        let arrow = if line.value.is_empty() {
+            String::new()
+        } else {
+            format!(" => {}", line.value)
+        };
         let _ = writeln!(out, "    {}: {}{arrow}", line.who, line.what);
     }
 }

@@ -3,11 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::summary::Summary;
-use crate::{
-    case::model::Case,
-    host::protocol::Hello,
-    run::verdict::Outcome,
-};
+use crate::{case::model::Case, host::protocol::Hello, run::verdict::Outcome};
 
 /// A host is up.
 pub fn started(hello: &Hello, cases: usize) -> Json {
@@ -17,7 +13,9 @@ pub fn started(hello: &Hello, cases: usize) -> Json {
 /// A case is over.
 pub fn ended(case: &Case, outcome: &Outcome) -> Json {
     let mut event = json!({"event": "case", "level": case.level.name(), "contract": case.contract, "hash": case.hash});
-    if let (Json::Object(event), Ok(Json::Object(outcome))) = (&mut event, serde_json::to_value(outcome)) {
+    if let (Json::Object(event), Ok(Json::Object(outcome))) =
+        (&mut event, serde_json::to_value(outcome))
+    {
         event.extend(outcome);
     }
     event
@@ -26,7 +24,9 @@ pub fn ended(case: &Case, outcome: &Outcome) -> Json {
 /// Everything is over.
 pub fn finished(summary: &Summary, exit: u8) -> Json {
     let mut event = json!({"event": "finished", "exit": exit});
-    if let (Json::Object(event), Ok(Json::Object(summary))) = (&mut event, serde_json::to_value(summary)) {
+    if let (Json::Object(event), Ok(Json::Object(summary))) =
+        (&mut event, serde_json::to_value(summary))
+    {
         event.extend(summary);
     }
     event
@@ -34,7 +34,11 @@ pub fn finished(summary: &Summary, exit: u8) -> Json {
 
 /// A case as `list` tells it.
 pub fn listed(case: &Case) -> Json {
-    let line = case.source.text.get(..case.span.start).map_or(1, |before| before.matches('\n').count() + 1);
+    let line = case
+        .source
+        .text
+        .get(..case.span.start)
+        .map_or(1, |before| before.matches('\n').count() + 1);
     json!({
         "id": case.id,
         "level": case.level.name(),

@@ -40,10 +40,16 @@ pub struct FloorSummary {
 impl Summary {
     /// Counts the outcomes of a run on `jobs` hosts; waits that cases demand are taken to spread evenly over them.
     pub fn new(outcomes: &[Outcome], wall: Duration, jobs: usize, floor: Option<Floor>) -> Summary {
-        let mut summary = Summary { wall_us: micros(wall), ..Summary::default() };
+        let mut summary = Summary {
+            wall_us: micros(wall),
+            ..Summary::default()
+        };
         for outcome in outcomes {
             *summary.verdicts.entry(outcome.verdict.name()).or_default() += 1;
-            if !matches!(outcome.verdict, Verdict::Unsupported { .. } | Verdict::NotRun { .. }) {
+            if !matches!(
+                outcome.verdict,
+                Verdict::Unsupported { .. } | Verdict::NotRun { .. }
+            ) {
                 summary.executed += 1;
             }
             summary.wait_us += micros(outcome.timing.wait);
@@ -52,13 +58,20 @@ impl Summary {
         summary.floor = floor.map(|floor| {
             let wall_us = micros(floor.wall).saturating_sub(micros(floor.wait) / jobs);
             let run_us = summary.wall_us.saturating_sub(summary.wait_us / jobs);
-            FloorSummary { wall_us, run_us, ratio: run_us as f64 / wall_us.max(1) as f64 }
+            FloorSummary {
+                wall_us,
+                run_us,
+                ratio: run_us as f64 / wall_us.max(1) as f64,
+            }
         });
         let mut times: Vec<(String, u64)> = outcomes
             .iter()
             .map(|outcome| {
                 let timing = &outcome.timing;
-                (outcome.id.clone(), micros(timing.plan + timing.host + timing.judge))
+                (
+                    outcome.id.clone(),
+                    micros(timing.plan + timing.host + timing.judge),
+                )
             })
             .collect();
         times.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
@@ -70,9 +83,17 @@ impl Summary {
     /// `340 cases: 300 pass, 40 chose`
     pub fn counts(&self) -> String {
         let total: usize = self.verdicts.values().sum();
-        let parts: Vec<String> = self.verdicts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        let parts: Vec<String> = self
+            .verdicts
+            .iter()
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
         let cases = if total == 1 { "case" } else { "cases" };
-        if parts.is_empty() { "0 cases".to_owned() } else { format!("{total} {cases}: {}", parts.join(", ")) }
+        if parts.is_empty() {
+            "0 cases".to_owned()
+        } else {
+            format!("{total} {cases}: {}", parts.join(", "))
+        }
     }
 }
 

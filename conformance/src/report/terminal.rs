@@ -29,13 +29,21 @@ impl<W: Write> Terminal<W> {
     /// Writes to `out`; the bar goes to standard error, if that is a terminal.
     pub fn new(out: W, command: Command, verbose: bool) -> Self {
         let bar = ProgressBar::no_length();
-        let target =
-            if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         bar.set_draw_target(target);
         if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}") {
             bar.set_style(style);
         }
-        Terminal { out, bar, command, verbose }
+        Terminal {
+            out,
+            bar,
+            command,
+            verbose,
+        }
     }
 
     /// A host is up.
@@ -58,10 +66,21 @@ impl<W: Write> Terminal<W> {
     /// When `out` can't be written to.
     pub fn ended(&mut self, case: &Case, outcome: &Outcome, expected: bool) -> io::Result<()> {
         self.bar.inc(1);
-        let Self { out, bar, command, verbose } = self;
+        let Self {
+            out,
+            bar,
+            command,
+            verbose,
+        } = self;
         bar.suspend(|| match &outcome.verdict {
-            verdict if verdict.is_red() && !expected => writeln!(out, "\n{}", failure::show(case, outcome, command).trim_end()),
-            Verdict::Chose { outcomes } if *verbose => writeln!(out, "chose {}: {}", case.id, outcomes.join(", ")),
+            verdict if verdict.is_red() && !expected => writeln!(
+                out,
+                "\n{}",
+                failure::show(case, outcome, command).trim_end()
+            ),
+            Verdict::Chose { outcomes } if *verbose => {
+                writeln!(out, "chose {}: {}", case.id, outcomes.join(", "))
+            }
             Verdict::Unsupported { capabilities } if *verbose => {
                 writeln!(out, "unsupported {}: {}", case.id, capabilities.join(", "))
             }
@@ -74,10 +93,20 @@ impl<W: Write> Terminal<W> {
     ///
     /// # Errors
     /// When `out` can't be written to.
-    pub fn finished(&mut self, summary: &Summary, notes: &[String], timings: bool) -> io::Result<()> {
+    pub fn finished(
+        &mut self,
+        summary: &Summary,
+        notes: &[String],
+        timings: bool,
+    ) -> io::Result<()> {
         self.bar.finish_and_clear();
         let wall = Duration::from_micros(summary.wall_us);
-        writeln!(self.out, "{} in {:.1} s", summary.counts(), wall.as_secs_f64())?;
+        writeln!(
+            self.out,
+            "{} in {:.1} s",
+            summary.counts(),
+            wall.as_secs_f64()
+        )?;
         if let Some(floor) = &summary.floor {
             writeln!(
                 self.out,
@@ -94,6 +123,8 @@ impl<W: Write> Terminal<W> {
                 writeln!(self.out, "  {:>8.1} ms  {id}", *micros as f64 / 1000.0)?;
             }
         }
-        notes.iter().try_for_each(|note| writeln!(self.out, "{note}"))
+        notes
+            .iter()
+            .try_for_each(|note| writeln!(self.out, "{note}"))
     }
 }

@@ -46,15 +46,30 @@ pub(super) fn run(case: &Case, bench: &Bench<'_>, host: &mut dyn Host) -> (Outco
     let mut plan = None;
     let verdict = match verdict(case, bench, host, &mut report, &mut timing, &mut plan) {
         Ok(()) if report.chosen.is_empty() => Verdict::Pass,
-        Ok(()) => Verdict::Chose { outcomes: std::mem::take(&mut report.chosen) },
+        Ok(()) => Verdict::Chose {
+            outcomes: std::mem::take(&mut report.chosen),
+        },
         Err(verdict) => verdict,
     };
-    (Outcome { id: case.id.clone(), verdict, transcript: report.lines, timing }, plan)
+    (
+        Outcome {
+            id: case.id.clone(),
+            verdict,
+            transcript: report.lines,
+            timing,
+        },
+        plan,
+    )
 }
 
 /// Runs the guests of a case that was run before, with nothing planned and nothing judged: the floor of its time. Gives
 /// the time that the case demands to be waited; `None` when the host did not come through.
-pub(super) fn bare(case: &Case, bench: &Bench<'_>, host: &mut dyn Host, plan: &Plan) -> Option<Duration> {
+pub(super) fn bare(
+    case: &Case,
+    bench: &Bench<'_>,
+    host: &mut dyn Host,
+    plan: &Plan,
+) -> Option<Duration> {
     bench.testbed.reset();
     let surroundings = surroundings(bench);
     let mut scope = Scope::new(&surroundings);
@@ -89,18 +104,30 @@ fn verdict(
     planned: &mut Option<Plan>,
 ) -> Result<(), Verdict> {
     let Some(declared) = host.hello().contracts.get(&case.contract) else {
-        return Err(Verdict::Unsupported { capabilities: vec![format!("contract {}", case.contract)] });
+        return Err(Verdict::Unsupported {
+            capabilities: vec![format!("contract {}", case.contract)],
+        });
     };
-    let missing: Vec<String> =
-        case.needs.iter().filter(|need| !declared.capabilities.contains(need)).cloned().collect();
+    let missing: Vec<String> = case
+        .needs
+        .iter()
+        .filter(|need| !declared.capabilities.contains(need))
+        .cloned()
+        .collect();
     if !missing.is_empty() {
-        return Err(Verdict::Unsupported { capabilities: missing });
+        return Err(Verdict::Unsupported {
+            capabilities: missing,
+        });
     }
     bench.testbed.reset();
     let surroundings = surroundings(bench);
     let begun = Instant::now();
-    let plan = plan::plan(case, bench.contract, bench.worlds, &surroundings)
-        .map_err(|error| Verdict::NotRun { message: error.message, span: Some(error.span) })?;
+    let plan = plan::plan(case, bench.contract, bench.worlds, &surroundings).map_err(|error| {
+        Verdict::NotRun {
+            message: error.message,
+            span: Some(error.span),
+        }
+    })?;
     timing.plan = begun.elapsed();
     let plan: &Plan = planned.insert(plan);
 
@@ -114,18 +141,33 @@ fn verdict(
         .and_then(|()| steps.run(&case.host, &mut scope))
         .and_then(|()| wait(case, &mut steps))
         .err();
-    let Steps { report: host_report, launched, tried, awaited, .. } = steps;
+    let Steps {
+        report: host_report,
+        launched,
+        tried,
+        awaited,
+        ..
+    } = steps;
     report.lines = host_report.lines;
     report.chosen = host_report.chosen;
     if let Some(Stop::Verdict(verdict)) = &stopped
         && verdict.spoils_host()
     {
         // Guests may have told already why the host does not answer.
-        let judged = Judgement { case, plan, session: &session, launched: &launched, tried: &tried, awaited: &awaited };
+        let judged = Judgement {
+            case,
+            plan,
+            session: &session,
+            launched: &launched,
+            tried: &tried,
+            awaited: &awaited,
+        };
         if !matches!(verdict, Verdict::Timeout { .. }) {
             return Err(verdict.clone());
         }
-        return Err(judged.guests(&scope, report, true).map_or_else(Verdict::Fail, |()| verdict.clone()));
+        return Err(judged
+            .guests(&scope, report, true)
+            .map_or_else(Verdict::Fail, |()| verdict.clone()));
     }
     if stopped.is_some() {
         session.pump_until(Some(Duration::from_millis(50)), |_| false)?;
@@ -135,7 +177,14 @@ fn verdict(
     timing.wait = session.waited;
 
     let begun = Instant::now();
-    let judged = Judgement { case, plan, session: &session, launched: &launched, tried: &tried, awaited: &awaited };
+    let judged = Judgement {
+        case,
+        plan,
+        session: &session,
+        launched: &launched,
+        tried: &tried,
+        awaited: &awaited,
+    };
     let guests = judged.guests(&scope, report, stopped.is_some());
     timing.judge = begun.elapsed();
     ended?;
@@ -153,12 +202,18 @@ fn verdict(
 fn setup(case: &Case, plan: &Plan, scope: &Scope<'_>) -> Result<Setup, Verdict> {
     let environment = scope
         .evaluate(&case.environment)
-        .map_err(|message| Verdict::NotRun { message, span: Some(case.environment.span) })?;
+        .map_err(|message| Verdict::NotRun {
+            message,
+            span: Some(case.environment.span),
+        })?;
     let guests = plan
         .guests
         .iter()
         .map(|guest| {
-            let component = Component { world: guest.world.clone(), component: guest.component.clone() };
+            let component = Component {
+                world: guest.world.clone(),
+                component: guest.component.clone(),
+            };
             (guest.name.clone(), component)
         })
         .collect::<BTreeMap<_, _>>();
@@ -173,9 +228,16 @@ fn setup(case: &Case, plan: &Plan, scope: &Scope<'_>) -> Result<Setup, Verdict> 
 /// Launches every guest with a body, as often as it asks for.
 fn launch(case: &Case, steps: &mut Steps<'_, '_>, scope: &mut Scope<'_>) -> Result<(), Stop> {
     for guest in case.guests.iter().filter(|guest| guest.copies > 0) {
-        let Some(function) = steps.contract.world(&guest.world).and_then(|world| world.launch.as_ref()) else { continue };
+        let Some(function) = steps
+            .contract
+            .world(&guest.world)
+            .and_then(|world| world.launch.as_ref())
+        else {
+            continue;
+        };
         for _ in 0..guest.copies {
-            let mut arguments: Vec<Value> = function.ty.params.iter().map(|(_, ty)| empty(ty)).collect();
+            let mut arguments: Vec<Value> =
+                function.ty.params.iter().map(|(_, ty)| empty(ty)).collect();
             if let Some(first) = arguments.first_mut() {
                 *first = Value::String(guest.name.clone());
             }
@@ -185,7 +247,11 @@ fn launch(case: &Case, steps: &mut Steps<'_, '_>, scope: &mut Scope<'_>) -> Resu
             match answer {
                 Some(Value::Result(Ok(Some(id)))) if matches!(*id, Value::String(_)) => {
                     if let Value::String(id) = *id {
-                        scope.instances.entry(guest.name.clone()).or_default().push(id);
+                        scope
+                            .instances
+                            .entry(guest.name.clone())
+                            .or_default()
+                            .push(id);
                     }
                 }
                 other => return Err(Stop::Failed(refused(guest, other.as_ref()))),
@@ -214,10 +280,20 @@ fn refused(guest: &Guest, answer: Option<&Value>) -> Failure {
 
 /// Waits until everything that was launched has ended, apart from guests that may stay open.
 fn wait(case: &Case, steps: &mut Steps<'_, '_>) -> Result<(), Stop> {
-    let open = |name: &str| case.guests.iter().any(|guest| guest.name == name && guest.open);
-    let ids: Vec<String> =
-        steps.launched.iter().filter(|(guest, _)| !open(guest)).map(|(_, id)| id.clone()).collect();
-    steps.session.pump_until(Some(LAST_WAIT), |session| ids.iter().all(|id| session.ended.contains_key(id)))?;
+    let open = |name: &str| {
+        case.guests
+            .iter()
+            .any(|guest| guest.name == name && guest.open)
+    };
+    let ids: Vec<String> = steps
+        .launched
+        .iter()
+        .filter(|(guest, _)| !open(guest))
+        .map(|(_, id)| id.clone())
+        .collect();
+    steps.session.pump_until(Some(LAST_WAIT), |session| {
+        ids.iter().all(|id| session.ended.contains_key(id))
+    })?;
     Ok(())
 }
 
@@ -255,9 +331,17 @@ impl Judgement<'_, '_> {
             let ended = self.session.ended.get(id);
             // A puppet without handlers exists for its faults: any end of it is fine.
             let strange = !matches!(guest.kind, GuestKind::Puppet { .. });
-            if ended.is_none_or(|ended| strange && ended.kind != EndKind::Returned) && !self.awaited.contains(id) {
-                let shown = ended.map_or("it still runs, or waits for something", |ended| &ended.shown);
-                return Err(failure(guest.span, "the guest to end by itself, or a step to await its end", shown));
+            if ended.is_none_or(|ended| strange && ended.kind != EndKind::Returned)
+                && !self.awaited.contains(id)
+            {
+                let shown = ended.map_or("it still runs, or waits for something", |ended| {
+                    &ended.shown
+                });
+                return Err(failure(
+                    guest.span,
+                    "the guest to end by itself, or a step to await its end",
+                    shown,
+                ));
             }
         }
         Ok(())
@@ -273,10 +357,18 @@ impl Judgement<'_, '_> {
         stopped: bool,
     ) -> Result<(), Failure> {
         let clause = &planned.clauses[index];
-        let instances: Vec<&String> =
-            self.launched.iter().filter(|(name, _)| *name == guest.name).map(|(_, id)| id).collect();
+        let instances: Vec<&String> = self
+            .launched
+            .iter()
+            .filter(|(name, _)| *name == guest.name)
+            .map(|(_, id)| id)
+            .collect();
         if instances.is_empty() && !self.tried.contains(&guest.name) && !stopped {
-            return Err(failure(guest.span, "the guest to be launched", "no step launches it"));
+            return Err(failure(
+                guest.span,
+                "the guest to be launched",
+                "no step launches it",
+            ));
         }
         for id in instances {
             let (readings, _) = self.readings(planned, index, Some(id))?;
@@ -285,27 +377,45 @@ impl Judgement<'_, '_> {
             let end = match ended.map(|ended| ended.kind) {
                 Some(EndKind::Returned) => End::Returned,
                 // A step that awaited the end judged it, but not where it came.
-                Some(EndKind::Trapped) if awaited && !expects_trap(planned, &clause.nodes) => End::Cut,
+                Some(EndKind::Trapped) if awaited && !expects_trap(planned, &clause.nodes) => {
+                    End::Cut
+                }
                 Some(EndKind::Trapped) => End::Trapped,
                 Some(EndKind::Terminated) if awaited || stopped || guest.open => End::Cut,
                 None if guest.open || awaited || stopped => End::Cut,
                 None => {
                     walk_one(planned, index, &readings, End::Cut, scope, report)?;
-                    return Err(failure(guest.span, "the guest to end", "it still runs, or waits for something"));
+                    return Err(failure(
+                        guest.span,
+                        "the guest to end",
+                        "it still runs, or waits for something",
+                    ));
                 }
                 Some(EndKind::Terminated) => {
                     walk_one(planned, index, &readings, End::Cut, scope, report)?;
                     let shown = ended.map_or(String::new(), |ended| ended.shown.clone());
-                    return Err(failure(guest.span, "the guest to end by itself", &format!("the host ended it: {shown}")));
+                    return Err(failure(
+                        guest.span,
+                        "the guest to end by itself",
+                        &format!("the host ended it: {shown}"),
+                    ));
                 }
             };
-            let complete = walk_one(planned, index, &readings, end, scope, report).map_err(|mut failure| {
-                failure.notes.extend(ended.map(|ended| format!("the guest ended: {}", ended.shown)));
-                failure
-            })?;
+            let complete = walk_one(planned, index, &readings, end, scope, report).map_err(
+                |mut failure| {
+                    failure
+                        .notes
+                        .extend(ended.map(|ended| format!("the guest ended: {}", ended.shown)));
+                    failure
+                },
+            )?;
             if complete && end == End::Trapped {
                 let shown = ended.map_or(String::new(), |ended| ended.shown.clone());
-                return Err(failure(clause.span, "the guest to end without a trap", &shown));
+                return Err(failure(
+                    clause.span,
+                    "the guest to end without a trap",
+                    &shown,
+                ));
             }
         }
         Ok(())
@@ -322,10 +432,17 @@ impl Judgement<'_, '_> {
         let clause = &planned.clauses[index];
         let (readings, parts) = self.readings(planned, index, None)?;
         if parts == 0 {
-            let expects = clause.nodes.iter().any(|node| !matches!(node, plan::Node::Return | plan::Node::Stop(_)));
+            let expects = clause
+                .nodes
+                .iter()
+                .any(|node| !matches!(node, plan::Node::Return | plan::Node::Stop(_)));
             return if expects && !stopped {
                 let expected = format!("`{}` to be called", clause.export);
-                Err(failure(clause.span, &expected, "it was not, or its transcript did not arrive"))
+                Err(failure(
+                    clause.span,
+                    &expected,
+                    "it was not, or its transcript did not arrive",
+                ))
             } else {
                 Ok(())
             };
@@ -335,11 +452,19 @@ impl Judgement<'_, '_> {
     }
 
     /// Everything a clause left behind, and in how many pieces.
-    fn readings(&self, planned: &PlannedGuest, index: usize, id: Option<&String>) -> Result<(Readings, usize), Failure> {
+    fn readings(
+        &self,
+        planned: &PlannedGuest,
+        index: usize,
+        id: Option<&String>,
+    ) -> Result<(Readings, usize), Failure> {
         let mut readings = Readings::default();
         let mut count = 0;
         for part in &self.session.parts {
-            if part.guest != planned.name || part.clause != index || (id.is_some() && part.instance.as_ref() != id) {
+            if part.guest != planned.name
+                || part.clause != index
+                || (id.is_some() && part.instance.as_ref() != id)
+            {
                 continue;
             }
             count += 1;
@@ -359,10 +484,13 @@ impl Judgement<'_, '_> {
 
     /// How each instance ended, for the notes of a failure.
     fn ends(&self) -> Vec<String> {
-        let lines = self.launched.iter().map(|(guest, id)| match self.session.ended.get(id) {
-            Some(ended) => format!("guest {guest} ended: {}", ended.shown),
-            None => format!("guest {guest} still ran"),
-        });
+        let lines = self
+            .launched
+            .iter()
+            .map(|(guest, id)| match self.session.ended.get(id) {
+                Some(ended) => format!("guest {guest} ended: {}", ended.shown),
+                None => format!("guest {guest} still ran"),
+            });
         lines.take(8).collect()
     }
 }
@@ -371,7 +499,10 @@ impl Judgement<'_, '_> {
 fn expects_trap(planned: &PlannedGuest, nodes: &[plan::Node]) -> bool {
     nodes.iter().any(|node| match node {
         plan::Node::Step(index) => planned.steps.get(*index).is_some_and(|step| {
-            step.expect.outcomes.iter().any(|(_, outcome)| matches!(outcome, model::Outcome::Trap))
+            step.expect
+                .outcomes
+                .iter()
+                .any(|(_, outcome)| matches!(outcome, model::Outcome::Trap))
         }),
         plan::Node::Loop { body, .. } => expects_trap(planned, body),
         plan::Node::Stop(_) => true,
@@ -388,7 +519,15 @@ fn walk_one(
     report: &mut Report,
 ) -> Result<bool, Failure> {
     let mut inner = scope.fresh();
-    walk::walk(planned, &planned.clauses[index], readings, end, &mut inner, report).map_err(|deviation| {
+    walk::walk(
+        planned,
+        &planned.clauses[index],
+        readings,
+        end,
+        &mut inner,
+        report,
+    )
+    .map_err(|deviation| {
         let Deviation { span, mismatch } = *deviation;
         Failure {
             span: Some(span),

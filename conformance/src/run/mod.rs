@@ -100,13 +100,23 @@ impl Run<'_> {
     /// When not even the first host could be started.
     pub fn run(&self, tell: &mut dyn FnMut(Event)) -> Result<(), RunError> {
         let first = self.launcher.launch()?;
-        tell(Event::Started { hello: first.hello().clone(), cases: self.cases.len() });
+        tell(Event::Started {
+            hello: first.hello().clone(),
+            cases: self.cases.len(),
+        });
         let begun = Instant::now();
         let plans = Mutex::new(HashMap::new());
-        let pass = Pass { plans: &plans, floor: None };
+        let pass = Pass {
+            plans: &plans,
+            floor: None,
+        };
         self.pass(first, &pass, tell)?;
         let wall = begun.elapsed();
-        let floor = if self.floor { Some(self.floor(&plans)?) } else { None };
+        let floor = if self.floor {
+            Some(self.floor(&plans)?)
+        } else {
+            None
+        };
         tell(Event::Finished { wall, floor });
         Ok(())
     }
@@ -115,12 +125,27 @@ impl Run<'_> {
         let first = self.launcher.launch()?;
         let wait = Mutex::new(Duration::ZERO);
         let begun = Instant::now();
-        self.pass(first, &Pass { plans, floor: Some(&wait) }, &mut |_| {})?;
-        Ok(Floor { wall: begun.elapsed(), wait: *locked(&wait) })
+        self.pass(
+            first,
+            &Pass {
+                plans,
+                floor: Some(&wait),
+            },
+            &mut |_| {},
+        )?;
+        Ok(Floor {
+            wall: begun.elapsed(),
+            wait: *locked(&wait),
+        })
     }
 
     /// Hands every case to a worker.
-    fn pass(&self, first: Box<dyn Host>, pass: &Pass<'_>, tell: &mut dyn FnMut(Event)) -> Result<(), RunError> {
+    fn pass(
+        &self,
+        first: Box<dyn Host>,
+        pass: &Pass<'_>,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(), RunError> {
         let next = AtomicUsize::new(0);
         let failed: Mutex<Option<RunError>> = Mutex::new(None);
         let stop = AtomicBool::new(false);
@@ -161,7 +186,9 @@ impl Run<'_> {
         };
         while !stop.load(Ordering::Relaxed) {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(case) = self.cases.get(index) else { break };
+            let Some(case) = self.cases.get(index) else {
+                break;
+            };
             let _ = events.send(Event::Begun { case: index });
             if let Some(wait) = pass.floor {
                 self.bare(case, index, pass, &mut host, &testbed, wait)?;
@@ -171,7 +198,10 @@ impl Run<'_> {
             if let Some(plan) = plan.filter(|_| self.floor) {
                 locked(pass.plans).insert(index, plan);
             }
-            let _ = events.send(Event::Ended { case: index, outcome: Box::new(outcome) });
+            let _ = events.send(Event::Ended {
+                case: index,
+                outcome: Box::new(outcome),
+            });
         }
         Ok(())
     }
@@ -186,23 +216,47 @@ impl Run<'_> {
         wait: &Mutex<Duration>,
     ) -> Result<(), RunError> {
         let plan = locked(pass.plans).remove(&index);
-        let (Some(plan), Some((contract, worlds))) = (plan, self.contracts.get(&case.contract)) else { return Ok(()) };
+        let (Some(plan), Some((contract, worlds))) = (plan, self.contracts.get(&case.contract))
+        else {
+            return Ok(());
+        };
         let mut alive = match host.take() {
             Some(alive) => alive,
             None => self.launcher.launch()?,
         };
-        if let Some(waited) = case::bare(case, &Bench { contract, worlds, testbed }, &mut *alive, &plan) {
+        if let Some(waited) = case::bare(
+            case,
+            &Bench {
+                contract,
+                worlds,
+                testbed,
+            },
+            &mut *alive,
+            &plan,
+        ) {
             *locked(wait) += waited;
             *host = Some(alive);
         }
         Ok(())
     }
 
-    fn one(&self, case: &Case, host: &mut Option<Box<dyn Host>>, testbed: &Testbed) -> Result<(Outcome, Option<Plan>), RunError> {
+    fn one(
+        &self,
+        case: &Case,
+        host: &mut Option<Box<dyn Host>>,
+        testbed: &Testbed,
+    ) -> Result<(Outcome, Option<Plan>), RunError> {
         let Some((contract, worlds)) = self.contracts.get(&case.contract) else {
-            return Ok((not_run(case, format!("no contract `{}`", case.contract)), None));
+            return Ok((
+                not_run(case, format!("no contract `{}`", case.contract)),
+                None,
+            ));
         };
-        let bench = Bench { contract, worlds, testbed };
+        let bench = Bench {
+            contract,
+            worlds,
+            testbed,
+        };
         let (mut outcome, plan) = self.attempt(case, &bench, host)?;
         if let Verdict::Crash { message } = &mut outcome.verdict {
             // Was it this case, or what ran before it? Alone, on a fresh host, it will tell.
@@ -246,7 +300,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn not_run(case: &Case, message: String) -> Outcome {
     Outcome {
         id: case.id.clone(),
-        verdict: Verdict::NotRun { message, span: None },
+        verdict: Verdict::NotRun {
+            message,
+            span: None,
+        },
         transcript: Vec::new(),
         timing: Timing::default(),
     }

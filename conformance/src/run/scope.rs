@@ -44,7 +44,12 @@ impl<'a> Scope<'a> {
 
     /// A scope with nothing bound, which shares what `distinct` and `same` have met.
     pub(super) fn fresh(&self) -> Self {
-        Scope { values: HashMap::new(), turns: HashMap::new(), instances: HashMap::new(), ..self.clone() }
+        Scope {
+            values: HashMap::new(),
+            turns: HashMap::new(),
+            instances: HashMap::new(),
+            ..self.clone()
+        }
     }
 
     /// The value of an expression.
@@ -70,7 +75,11 @@ impl Lookup for Scope<'_> {
     }
 
     fn instance(&self, guest: &str, index: u32) -> Option<Value> {
-        self.instances.get(guest)?.get(index as usize).cloned().map(Value::String)
+        self.instances
+            .get(guest)?
+            .get(index as usize)
+            .cloned()
+            .map(Value::String)
     }
 }
 
@@ -92,15 +101,29 @@ impl pattern::Scope for Scope<'_> {
     }
 
     fn distinct(&self, name: &str, value: &Value) -> bool {
-        !self.shared.borrow().met.get(name).is_some_and(|met| met.contains(value))
+        !self
+            .shared
+            .borrow()
+            .met
+            .get(name)
+            .is_some_and(|met| met.contains(value))
     }
 
     fn same(&self, name: &str, value: &Value) -> bool {
-        self.shared.borrow().met.get(name).is_none_or(|met| met.iter().all(|other| other == value))
+        self.shared
+            .borrow()
+            .met
+            .get(name)
+            .is_none_or(|met| met.iter().all(|other| other == value))
     }
 
     fn meet(&mut self, name: &str, value: &Value) {
-        self.shared.borrow_mut().met.entry(name.to_owned()).or_default().push(value.clone());
+        self.shared
+            .borrow_mut()
+            .met
+            .entry(name.to_owned())
+            .or_default()
+            .push(value.clone());
     }
 }
 

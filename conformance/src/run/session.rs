@@ -36,15 +36,21 @@ pub(super) struct Event {
 /// Events that no step has taken yet, by kind and instance.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    queues: HashMap<(u32, Option<String>), VecDeque<(u64, Event)>>,
+    queues: HashMap<Key, VecDeque<(u64, Event)>>,
     count: u64,
 }
+
+/// Kind of event, and the instance it is about.
+type Key = (u32, Option<String>);
 
 impl Events {
     fn push(&mut self, event: Event) {
         self.count += 1;
         let key = (event.index, event.instance.clone());
-        self.queues.entry(key).or_default().push_back((self.count, event));
+        self.queues
+            .entry(key)
+            .or_default()
+            .push_back((self.count, event));
     }
 
     /// The first event of this kind, of this instance if one is named.
@@ -60,12 +66,17 @@ impl Events {
         Some(event)
     }
 
-    fn key(&self, index: u32, instance: Option<&String>) -> Option<(u32, Option<String>)> {
+    fn key(&self, index: u32, instance: Option<&String>) -> Option<Key> {
         if let Some(instance) = instance {
             return Some((index, Some(instance.clone())));
         }
-        let of_kind = self.queues.iter().filter(|((kind, _), queue)| *kind == index && !queue.is_empty());
-        of_kind.min_by_key(|(_, queue)| queue.front().map(|(number, _)| *number)).map(|(key, _)| key.clone())
+        let of_kind = self
+            .queues
+            .iter()
+            .filter(|((kind, _), queue)| *kind == index && !queue.is_empty());
+        of_kind
+            .min_by_key(|(_, queue)| queue.front().map(|(number, _)| *number))
+            .map(|(key, _)| key.clone())
     }
 }
 
@@ -164,28 +175,55 @@ impl<'a> Session<'a> {
     }
 
     /// Sends a call; its answer comes by [`Session::answer`].
-    pub(super) fn call(&mut self, function: &FunctionRef, arguments: &[Value]) -> Result<u64, Verdict> {
+    pub(super) fn call(
+        &mut self,
+        function: &FunctionRef,
+        arguments: &[Value],
+    ) -> Result<u64, Verdict> {
         self.calls += 1;
         let id = self.calls;
-        let arguments =
-            function.ty.params.iter().zip(arguments).map(|((_, ty), value)| json::to_json(ty, value)).collect();
+        let arguments = function
+            .ty
+            .params
+            .iter()
+            .zip(arguments)
+            .map(|((_, ty), value)| json::to_json(ty, value))
+            .collect();
         self.asked.push(id);
-        self.host.post(Request::Call { id, function: function.name.clone(), arguments }).map_err(verdict)?;
+        self.host
+            .post(Request::Call {
+                id,
+                function: function.name.clone(),
+                arguments,
+            })
+            .map_err(verdict)?;
         Ok(id)
     }
 
     /// Waits for the answer to a call.
-    pub(super) fn answer(&mut self, id: u64, function: &FunctionRef) -> Result<Option<Value>, Verdict> {
+    pub(super) fn answer(
+        &mut self,
+        id: u64,
+        function: &FunctionRef,
+    ) -> Result<Option<Value>, Verdict> {
         if !self.pump_until(None, |session| session.answers.contains_key(&id))? {
             return Err(timeout(&format!("call of {}", function.name)));
         }
         let answer = self.answers.remove(&id).unwrap_or(Ok(Json::Null));
         let value = answer.map_err(|message| Verdict::Protocol {
-            message: format!("the adapter could not carry out `{}`: {message}", function.name),
+            message: format!(
+                "the adapter could not carry out `{}`: {message}",
+                function.name
+            ),
         })?;
-        let Some(ty) = &function.ty.result else { return Ok(None) };
+        let Some(ty) = &function.ty.result else {
+            return Ok(None);
+        };
         let value = json::from_json(ty, &value).map_err(|error| Verdict::Protocol {
-            message: format!("the answer of `{}` is not of its type: {error}", function.name),
+            message: format!(
+                "the answer of `{}` is not of its type: {error}",
+                function.name
+            ),
         })?;
         self.collect_transcripts(&value, None);
         Ok(Some(value))
@@ -197,7 +235,9 @@ impl<'a> Session<'a> {
         within: Option<Duration>,
         enough: impl Fn(&Session<'_>) -> bool,
     ) -> Result<bool, Verdict> {
-        let deadline = within.map_or(self.deadline, |within| self.deadline.min(Instant::now() + within));
+        let deadline = within.map_or(self.deadline, |within| {
+            self.deadline.min(Instant::now() + within)
+        });
         loop {
             if enough(self) {
                 return Ok(true);
@@ -218,7 +258,9 @@ impl<'a> Session<'a> {
         match message {
             Message::Ready => self.ready = true,
             Message::Unready { message } => {
-                return Err(breach(format!("the host can't be put into the case's environment: {message}")));
+                return Err(breach(format!(
+                    "the host can't be put into the case's environment: {message}"
+                )));
             }
             Message::Return { id, value } => self.answered(id, Ok(value))?,
             Message::Fault { id, message } => self.answered(id, Err(message))?,
@@ -239,31 +281,56 @@ impl<'a> Session<'a> {
     }
 
     fn event(&mut self, event: &Json) -> Result<(), Verdict> {
-        let value = json::from_json(&self.event_type, event).map_err(|error| breach(format!("an event is not of its type: {error}")))?;
-        let Value::Variant(index, payload) = value else { return Err(breach("an event is no variant".to_owned())) };
-        let Some(declared) = self.contract.driver.events.get(index as usize) else { return Ok(()) };
+        let value = json::from_json(&self.event_type, event)
+            .map_err(|error| breach(format!("an event is not of its type: {error}")))?;
+        let Value::Variant(index, payload) = value else {
+            return Err(breach("an event is no variant".to_owned()));
+        };
+        let Some(declared) = self.contract.driver.events.get(index as usize) else {
+            return Ok(());
+        };
         let payload = payload.map_or(Value::Tuple(Vec::new()), |payload| *payload);
-        let said = self.contract.side_event.as_ref().filter(|side| side.event == index);
-        let said = said.and_then(|side| text(field(&payload, side.text)?)).unwrap_or_default();
+        let said = self
+            .contract
+            .side_event
+            .as_ref()
+            .filter(|side| side.event == index);
+        let said = said
+            .and_then(|side| text(field(&payload, side.text)?))
+            .unwrap_or_default();
         let (instance, reduced) = split_instance(declared.instance, payload.clone());
         if let Some(at) = said.find(SIGNAL) {
-            self.signals.entry(instance).or_default().push_back(said[at + SIGNAL.len()..].to_owned());
+            self.signals
+                .entry(instance)
+                .or_default()
+                .push_back(said[at + SIGNAL.len()..].to_owned());
             return Ok(());
         }
         self.collect_transcripts(&payload, instance.as_deref());
         if said.contains(TRANSCRIPT) {
             return Ok(());
         }
-        if let (Some(ended), Some(instance)) = (self.told_end(index, &payload, declared), &instance) {
+        if let (Some(ended), Some(instance)) = (self.told_end(index, &payload, declared), &instance)
+        {
             self.ended.insert(instance.clone(), ended);
         }
-        self.events.push(Event { index, instance, payload: reduced });
+        self.events.push(Event {
+            index,
+            instance,
+            payload: reduced,
+        });
         Ok(())
     }
 
     fn told_end(&self, index: u32, payload: &Value, declared: &contract::Event) -> Option<Ended> {
-        let told = self.contract.ended_event.as_ref().filter(|told| told.event == index)?;
-        let Value::Variant(case, _) = field(payload, told.outcome)? else { return None };
+        let told = self
+            .contract
+            .ended_event
+            .as_ref()
+            .filter(|told| told.event == index)?;
+        let Value::Variant(case, _) = field(payload, told.outcome)? else {
+            return None;
+        };
         let kind = match *case {
             case if case == told.finished || case == told.failed => EndKind::Returned,
             case if case == told.trapped => EndKind::Trapped,
@@ -290,11 +357,15 @@ impl<'a> Session<'a> {
                 }
             }
             Value::List(items) | Value::Record(items) | Value::Tuple(items) => {
-                items.iter().for_each(|item| self.collect_transcripts(item, instance));
+                items
+                    .iter()
+                    .for_each(|item| self.collect_transcripts(item, instance));
             }
             Value::Variant(_, Some(payload))
             | Value::Option(Some(payload))
-            | Value::Result(Ok(Some(payload)) | Err(Some(payload))) => self.collect_transcripts(payload, instance),
+            | Value::Result(Ok(Some(payload)) | Err(Some(payload))) => {
+                self.collect_transcripts(payload, instance)
+            }
             _ => {}
         }
     }
@@ -304,18 +375,28 @@ impl<'a> Session<'a> {
 fn part(text: &str, instance: Option<&str>) -> Part {
     let mut pieces = text.splitn(3, '/');
     let guest = pieces.next().unwrap_or_default().to_owned();
-    let clause = pieces.next().and_then(|clause| clause.parse().ok()).unwrap_or(usize::MAX);
+    let clause = pieces
+        .next()
+        .and_then(|clause| clause.parse().ok())
+        .unwrap_or(usize::MAX);
     let dump = pieces.next().unwrap_or_default();
     let transcript = match dump.split_once('.') {
         Some((hex, _)) => transcript::decode(hex).map_err(|error| error.to_string()),
         None => Err("the transcript was cut".to_owned()),
     };
-    Part { guest, clause, instance: instance.map(str::to_owned), transcript }
+    Part {
+        guest,
+        clause,
+        instance: instance.map(str::to_owned),
+        transcript,
+    }
 }
 
 /// Takes the field `instance` out of a payload record; one field left stands alone.
 fn split_instance(at: Option<usize>, payload: Value) -> (Option<String>, Value) {
-    let (Some(at), Value::Record(mut values)) = (at, payload.clone()) else { return (None, payload) };
+    let (Some(at), Value::Record(mut values)) = (at, payload.clone()) else {
+        return (None, payload);
+    };
     if at >= values.len() {
         return (None, payload);
     }
@@ -323,7 +404,11 @@ fn split_instance(at: Option<usize>, payload: Value) -> (Option<String>, Value) 
         Value::String(instance) => Some(instance),
         _ => None,
     };
-    let reduced = if values.len() == 1 { values.remove(0) } else { Value::Record(values) };
+    let reduced = if values.len() == 1 {
+        values.remove(0)
+    } else {
+        Value::Record(values)
+    };
     (instance, reduced)
 }
 
@@ -343,14 +428,21 @@ fn text(value: &Value) -> Option<&str> {
 
 /// The driver's variant `event`, as messages carry it.
 fn event_type(contract: &Contract) -> Type {
-    let cases = contract.driver.events.iter().map(|event| Case { name: event.name.as_str().into(), ty: event.ty.clone() });
+    let cases = contract.driver.events.iter().map(|event| Case {
+        name: event.name.as_str().into(),
+        ty: event.ty.clone(),
+    });
     Type::Variant(cases.collect())
 }
 
 fn verdict(fault: HostFault) -> Verdict {
     match fault {
-        HostFault::Gone { .. } | HostFault::Start(_) => Verdict::Crash { message: fault.to_string() },
-        HostFault::Breach { .. } => Verdict::Protocol { message: fault.to_string() },
+        HostFault::Gone { .. } | HostFault::Start(_) => Verdict::Crash {
+            message: fault.to_string(),
+        },
+        HostFault::Breach { .. } => Verdict::Protocol {
+            message: fault.to_string(),
+        },
         HostFault::Silent(_) => timeout("hello"),
     }
 }
@@ -360,5 +452,8 @@ fn breach(message: String) -> Verdict {
 }
 
 pub(super) fn timeout(phase: &str) -> Verdict {
-    Verdict::Timeout { phase: phase.to_owned(), span: None }
+    Verdict::Timeout {
+        phase: phase.to_owned(),
+        span: None,
+    }
 }

@@ -11,7 +11,9 @@ use super::{
     verdict::{Failure, Verdict},
 };
 use crate::{
-    case::model::{EventRef, Expectation, Expr, FunctionRef, HostStep, HostStepKind, Outcome, Span},
+    case::model::{
+        EventRef, Expectation, Expr, FunctionRef, HostStep, HostStepKind, Outcome, Span,
+    },
     contract::Contract,
     judge::walk::{self, Answer, Line, Names as _, Report, describe, shown},
     testbed::Testbed,
@@ -66,14 +68,24 @@ impl Steps<'_, '_> {
 
     fn step(&mut self, step: &HostStep, scope: &mut Scope<'_>) -> Result<(), Stop> {
         match &step.kind {
-            HostStepKind::Call { function, arguments, expect } => {
+            HostStepKind::Call {
+                function,
+                arguments,
+                expect,
+            } => {
                 let id = self.post(function, arguments, scope, step.span)?;
                 self.answer(id, function, arguments, expect, scope, step.span)
             }
-            HostStepKind::Await { event, within, expect } => self.await_event(event, *within, expect, scope, step.span),
-            HostStepKind::AwaitSignal { instance, name, within } => {
-                self.await_signal(instance, name, *within, scope, step.span)
-            }
+            HostStepKind::Await {
+                event,
+                within,
+                expect,
+            } => self.await_event(event, *within, expect, scope, step.span),
+            HostStepKind::AwaitSignal {
+                instance,
+                name,
+                within,
+            } => self.await_signal(instance, name, *within, scope, step.span),
             HostStepKind::Never { event, within } => self.never(event, *within, scope, step.span),
             HostStepKind::Repeat { count, name, body } => {
                 for turn in 0..*count {
@@ -98,7 +110,13 @@ impl Steps<'_, '_> {
             }
             HostStepKind::Requests { expect } => {
                 let seen = requests(self.testbed);
-                self.judge(expect, Answer::Returned(Some(&seen)), scope, step.span, "requests")
+                self.judge(
+                    expect,
+                    Answer::Returned(Some(&seen)),
+                    scope,
+                    step.span,
+                    "requests",
+                )
             }
         }
     }
@@ -107,7 +125,11 @@ impl Steps<'_, '_> {
     fn lockstep(&mut self, body: &[HostStep], scopes: &mut [Scope<'_>]) -> Result<(), Stop> {
         for step in body {
             match &step.kind {
-                HostStepKind::Call { function, arguments, expect } => {
+                HostStepKind::Call {
+                    function,
+                    arguments,
+                    expect,
+                } => {
                     let ids = scopes
                         .iter()
                         .map(|scope| self.post(function, arguments, scope, step.span))
@@ -124,7 +146,9 @@ impl Steps<'_, '_> {
                         self.lockstep(body, scopes)?;
                     }
                 }
-                _ => scopes.iter_mut().try_for_each(|scope| self.step(step, scope))?,
+                _ => scopes
+                    .iter_mut()
+                    .try_for_each(|scope| self.step(step, scope))?,
             }
         }
         Ok(())
@@ -154,9 +178,16 @@ impl Steps<'_, '_> {
         scope: &mut Scope<'_>,
         span: Span,
     ) -> Result<(), Stop> {
-        let value = self.session.answer(id, function).map_err(|verdict| at(verdict, span))?;
-        if self.contract.worlds.values().any(|world| world.launch.as_ref().is_some_and(|launch| launch.name == function.name))
-            && let Some(guest) = arguments.first()
+        let value = self
+            .session
+            .answer(id, function)
+            .map_err(|verdict| at(verdict, span))?;
+        if self.contract.worlds.values().any(|world| {
+            world
+                .launch
+                .as_ref()
+                .is_some_and(|launch| launch.name == function.name)
+        }) && let Some(guest) = arguments.first()
             && let Ok(Value::String(guest)) = scope.evaluate(guest)
         {
             self.launching(guest, value.as_ref());
@@ -190,25 +221,51 @@ impl Steps<'_, '_> {
         let instance = self.instance(event.instance.as_ref(), scope, span)?;
         let begun = Instant::now();
         self.session.pump_until(Some(within), |session| {
-            session.events.first(event.index, instance.as_ref()).is_some() || instance.as_ref().is_some_and(|id| session.ended.contains_key(id))
+            session
+                .events
+                .first(event.index, instance.as_ref())
+                .is_some()
+                || instance
+                    .as_ref()
+                    .is_some_and(|id| session.ended.contains_key(id))
         })?;
         let found = self.session.events.take(event.index, instance.as_ref());
         let Some(found) = found else {
-            if expect.outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Timeout)) {
+            if expect
+                .outcomes
+                .iter()
+                .any(|(_, outcome)| matches!(outcome, Outcome::Timeout))
+            {
                 self.session.waited += begun.elapsed();
             } else if self.session.is_over() {
                 return Err(at(timeout(&format!("await {}", event.name)), span).into());
             }
-            return self.judge(expect, Answer::Nothing, scope, span, &format!("await {}", event.name));
+            return self.judge(
+                expect,
+                Answer::Nothing,
+                scope,
+                span,
+                &format!("await {}", event.name),
+            );
         };
         if let Some(id) = &found.instance
-            && self.contract.ended_event.as_ref().is_some_and(|ended| ended.event == event.index)
+            && self
+                .contract
+                .ended_event
+                .as_ref()
+                .is_some_and(|ended| ended.event == event.index)
         {
             self.awaited.push(id.clone());
         }
         let label = format!("await {}", event.name);
         self.line(&label, shown(&event.payload, &found.payload));
-        self.judge(expect, Answer::Returned(Some(&found.payload)), scope, span, "")
+        self.judge(
+            expect,
+            Answer::Returned(Some(&found.payload)),
+            scope,
+            span,
+            "",
+        )
     }
 
     fn await_signal(
@@ -220,29 +277,56 @@ impl Steps<'_, '_> {
         span: Span,
     ) -> Result<(), Stop> {
         let instance = self.instance(Some(instance), scope, span)?;
-        let at_front = |session: &Session<'_>| session.signals.get(&instance).is_some_and(|queue| !queue.is_empty());
+        let at_front = |session: &Session<'_>| {
+            session
+                .signals
+                .get(&instance)
+                .is_some_and(|queue| !queue.is_empty())
+        };
         self.session.pump_until(Some(within), |session| {
-            at_front(session) || instance.as_ref().is_some_and(|id| session.ended.contains_key(id))
+            at_front(session)
+                || instance
+                    .as_ref()
+                    .is_some_and(|id| session.ended.contains_key(id))
         })?;
-        let got = self.session.signals.get_mut(&instance).and_then(std::collections::VecDeque::pop_front);
+        let got = self
+            .session
+            .signals
+            .get_mut(&instance)
+            .and_then(std::collections::VecDeque::pop_front);
         match got {
             Some(signal) if signal == name => {
                 self.line(&format!("signal {name}"), String::new());
                 Ok(())
             }
-            None if self.session.is_over() => Err(at(timeout(&format!("signal {name}")), span).into()),
+            None if self.session.is_over() => {
+                Err(at(timeout(&format!("signal {name}")), span).into())
+            }
             other => Err(failed(
                 span,
                 format!("signal `{name}`"),
-                other.map_or("no signal in time".to_owned(), |signal| format!("signal `{signal}`")),
+                other.map_or("no signal in time".to_owned(), |signal| {
+                    format!("signal `{signal}`")
+                }),
             )),
         }
     }
 
-    fn never(&mut self, event: &EventRef, within: Duration, scope: &Scope<'_>, span: Span) -> Result<(), Stop> {
+    fn never(
+        &mut self,
+        event: &EventRef,
+        within: Duration,
+        scope: &Scope<'_>,
+        span: Span,
+    ) -> Result<(), Stop> {
         let instance = self.instance(event.instance.as_ref(), scope, span)?;
         let begun = Instant::now();
-        self.session.pump_until(Some(within), |session| session.events.first(event.index, instance.as_ref()).is_some())?;
+        self.session.pump_until(Some(within), |session| {
+            session
+                .events
+                .first(event.index, instance.as_ref())
+                .is_some()
+        })?;
         self.session.waited += begun.elapsed();
         match self.session.events.first(event.index, instance.as_ref()) {
             None => Ok(()),
@@ -254,7 +338,12 @@ impl Steps<'_, '_> {
         }
     }
 
-    fn instance(&self, expr: Option<&Expr>, scope: &Scope<'_>, span: Span) -> Result<Option<String>, Stop> {
+    fn instance(
+        &self,
+        expr: Option<&Expr>,
+        scope: &Scope<'_>,
+        span: Span,
+    ) -> Result<Option<String>, Stop> {
         match expr.map(|expr| scope.evaluate(expr)) {
             None => Ok(None),
             Some(Ok(Value::String(id))) => Ok(Some(id)),
@@ -278,19 +367,29 @@ impl Steps<'_, '_> {
             };
             self.line(what, shown);
         }
-        walk::judge(expect, answer, scope, &mut self.report.chosen).map(drop).map_err(|mismatch| {
-            Stop::Failed(Failure {
-                span: Some(span),
-                path: mismatch.path,
-                expected: if mismatch.expected.is_empty() { describe(expect) } else { mismatch.expected },
-                actual: mismatch.actual,
-                notes: Vec::new(),
+        walk::judge(expect, answer, scope, &mut self.report.chosen)
+            .map(drop)
+            .map_err(|mismatch| {
+                Stop::Failed(Failure {
+                    span: Some(span),
+                    path: mismatch.path,
+                    expected: if mismatch.expected.is_empty() {
+                        describe(expect)
+                    } else {
+                        mismatch.expected
+                    },
+                    actual: mismatch.actual,
+                    notes: Vec::new(),
+                })
             })
-        })
     }
 
     fn line(&mut self, what: &str, value: String) {
-        self.report.lines.push(Line { who: "host".to_owned(), what: what.to_owned(), value });
+        self.report.lines.push(Line {
+            who: "host".to_owned(),
+            what: what.to_owned(),
+            value,
+        });
     }
 }
 
@@ -319,17 +418,29 @@ fn requests(testbed: &Testbed) -> Value {
 
 fn at(verdict: Verdict, span: Span) -> Verdict {
     match verdict {
-        Verdict::Timeout { phase, .. } => Verdict::Timeout { phase, span: Some(span) },
+        Verdict::Timeout { phase, .. } => Verdict::Timeout {
+            phase,
+            span: Some(span),
+        },
         other => other,
     }
 }
 
 fn failed(span: Span, expected: String, actual: String) -> Stop {
-    Stop::Failed(Failure { span: Some(span), path: String::new(), expected, actual, notes: Vec::new() })
+    Stop::Failed(Failure {
+        span: Some(span),
+        path: String::new(),
+        expected,
+        actual,
+        notes: Vec::new(),
+    })
 }
 
 fn broken(span: Span, message: String) -> Stop {
-    Stop::Verdict(Verdict::NotRun { message, span: Some(span) })
+    Stop::Verdict(Verdict::NotRun {
+        message,
+        span: Some(span),
+    })
 }
 
 /// The empty value of a type, for launch arguments that a case does not name.
@@ -338,7 +449,9 @@ pub(super) fn empty(ty: &Type) -> Value {
         Type::List(inner) if **inner == Type::U8 => Value::Bytes(Vec::new()),
         Type::List(_) => Value::List(Vec::new()),
         Type::Option(_) => Value::Option(None),
-        Type::Record(fields) => Value::Record(fields.iter().map(|field| empty(&field.ty)).collect()),
+        Type::Record(fields) => {
+            Value::Record(fields.iter().map(|field| empty(&field.ty)).collect())
+        }
         _ => Value::String(String::new()),
     }
 }

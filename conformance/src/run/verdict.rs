@@ -67,7 +67,10 @@ pub struct Failure {
 impl Verdict {
     /// Whether the host is at fault.
     pub fn is_red(&self) -> bool {
-        !matches!(self, Verdict::Pass | Verdict::Chose { .. } | Verdict::Unsupported { .. })
+        !matches!(
+            self,
+            Verdict::Pass | Verdict::Chose { .. } | Verdict::Unsupported { .. }
+        )
     }
 
     /// The verdict's name, as reports write it.
@@ -86,7 +89,10 @@ impl Verdict {
 
     /// Whether the host that gave it can't be used for another case.
     pub fn spoils_host(&self) -> bool {
-        matches!(self, Verdict::Crash { .. } | Verdict::Timeout { .. } | Verdict::Protocol { .. })
+        matches!(
+            self,
+            Verdict::Crash { .. } | Verdict::Timeout { .. } | Verdict::Protocol { .. }
+        )
     }
 }
 
