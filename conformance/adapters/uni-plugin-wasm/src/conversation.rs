@@ -63,7 +63,10 @@ pub(crate) fn serve(mut input: impl BufRead) -> io::Result<()> {
                         });
                         outbox.send(&Message::Ready);
                     }
-                    Err(message) => outbox.send(&Message::Unready { message }),
+                    Err(message) => {
+                        current = None;
+                        outbox.send(&Message::Unready { message });
+                    }
                 }
             }
             Request::Call {
