@@ -5,13 +5,15 @@ import json
 import sys
 import threading
 
+import wasmtime
+
 from host import Host, Refused
 
 HELLO = {
     "type": "hello",
     "protocol": 1,
     "name": "pie-python",
-    "version": "0.1.0",
+    "version": f"0.1.0 on wasmtime {wasmtime.__version__}",
     "contracts": {"pie": {"capabilities": ["models", "terminate", "slow-client", "hold", "fail", "count", "limits"]}},
 }
 
@@ -49,10 +51,10 @@ class Case:
             self.host.instance(instance).kill("terminated from outside")
 
     def client_pause(self, instance):
-        self.host.instance(instance).client.pause(True)
+        self.host.client(instance).pause(True)
 
     def client_resume(self, instance):
-        self.host.instance(instance).client.pause(False)
+        self.host.client(instance).pause(False)
 
     def hold(self, model):
         with self.host.lock:
