@@ -100,7 +100,7 @@ impl Compiler<'_> {
             a: discriminant,
             b: Operand::Imm(u64::from(case)),
         });
-        let bail = self.bail(payload)?;
+        let bail = self.bail();
         self.unless(equal, bail);
         Ok(match place {
             Place::Memory { base, offset } => Place::Memory {
@@ -138,7 +138,7 @@ impl Compiler<'_> {
             a: len,
             b: expected,
         });
-        let bail = self.bail(pattern)?;
+        let bail = self.bail();
         self.unless(equal, bail);
         let mut offset = 0;
         for part in parts {
@@ -148,10 +148,8 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn bail(&self, pattern: &Pattern) -> Result<fixtures::puppet::Label, PlanError> {
-        self.scope
-            .bail
-            .ok_or_else(|| PlanError::new(pattern.span, "nothing can be bound here"))
+    fn bail(&mut self) -> fixtures::puppet::Label {
+        *self.scope.bail.get_or_insert_with(|| self.program.label())
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Compiler<'a> {
 pub(super) struct Scope {
     pub(super) vars: HashMap<String, (Place, Type)>,
     pub(super) loops: HashMap<String, Slot>,
-    /// Where a binding that does not fit jumps to.
+    /// Where a binding that does not fit jumps to, once one is made that may not fit.
     pub(super) bail: Option<Label>,
     /// How many quiet blocks lie around.
     pub(super) quiet: u32,
@@ -100,9 +100,7 @@ impl<'a> Compiler<'a> {
 
     fn clause(&mut self, handler: &Handler, words: &[Operand]) -> Result<(), PlanError> {
         let next = self.program.label();
-        let bail = self.program.label();
         self.scope = Scope {
-            bail: Some(bail),
             clause: self.clauses.len(),
             export: Some(handler.export.clone()),
             ..Scope::default()
@@ -148,12 +146,14 @@ impl<'a> Compiler<'a> {
                 ));
             }
         }
-        self.program.place(bail);
-        if self.outlet(handler.span).is_ok() {
-            self.return_transcript(handler.span)?;
-        } else {
-            self.flush(handler.span)?;
-            self.program.push(Op::Trap);
+        if let Some(bail) = self.scope.bail {
+            self.program.place(bail);
+            if self.outlet(handler.span).is_ok() {
+                self.return_transcript(handler.span)?;
+            } else {
+                self.flush(handler.span)?;
+                self.program.push(Op::Trap);
+            }
         }
         self.program.place(next);
         Ok(())
