@@ -4,8 +4,7 @@ import base64
 import json
 import sys
 import threading
-
-import wasmtime
+from importlib.metadata import version
 
 from host import Host, Refused
 
@@ -13,7 +12,7 @@ HELLO = {
     "type": "hello",
     "protocol": 1,
     "name": "pie-python",
-    "version": f"0.1.0 on wasmtime {wasmtime.__version__}",
+    "version": f"0.1.0 on wasmtime {version('wasmtime')}",
     "contracts": {"pie": {"capabilities": ["models", "terminate", "slow-client", "hold", "fail", "count", "limits"]}},
 }
 
