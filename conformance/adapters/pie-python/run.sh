@@ -2,7 +2,8 @@
 # Runs the suite's Pie cases on the Python host and writes docs/results/pie-python.md. Arguments go to `witgate run`, for
 # example `./run.sh --verbose`. `WASMTIME=50.0.1 ./run.sh` takes another engine than the pinned one, and writes no page.
 set -eu
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+cd "$(dirname -- "$0")/../../.."
+here=conformance/adapters/pie-python
 pinned=$(sed -n 's/^wasmtime==//p' "$here/requirements.txt")
 version=${WASMTIME:-$pinned}
 venv=$here/.venv/$version
@@ -12,7 +13,6 @@ expectations=$here/expectations.txt
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "wasmtime==$version"
 
-cd "$here/../../.."
 if [ -f "$expectations" ]; then
     set -- --expectations "$expectations" "$@"
 fi
@@ -20,4 +20,4 @@ if [ "$version" = "$pinned" ]; then
     mkdir -p docs/results
     set -- --markdown docs/results/pie-python.md "$@"
 fi
-exec cargo witgate run 'pie.*' --jobs 2 "$@" -- "$venv/bin/python" conformance/adapters/pie-python/adapter.py
+exec cargo witgate run 'pie.*' --jobs 2 "$@" -- "$venv/bin/python" "$here/adapter.py"
