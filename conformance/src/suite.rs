@@ -43,11 +43,22 @@ impl Suite {
     /// # Errors
     /// When a contract or a case file has mistakes; all mistakes of the case files of one contract are told at once.
     pub fn load(files: &Files) -> Result<Suite, SuiteError> {
+        Suite::load_only(files, None)
+    }
+
+    /// Loads one contract of the tree, or all of them: a mistake in another contract's files is none of this one's.
+    ///
+    /// # Errors
+    /// As [`Suite::load`].
+    pub fn load_only(files: &Files, contract: Option<&str>) -> Result<Suite, SuiteError> {
         let mut suite = Suite {
             contracts: HashMap::new(),
             cases: Vec::new(),
         };
         for name in Contract::names(files)? {
+            if contract.is_some_and(|only| only != name) {
+                continue;
+            }
             let contract = Contract::load(files, &name)?;
             suite
                 .cases

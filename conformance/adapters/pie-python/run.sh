@@ -20,4 +20,4 @@ if [ "$version" = "$pinned" ]; then
     mkdir -p docs/results
     set -- --markdown docs/results/pie-python.md "$@"
 fi
-exec cargo witgate run 'pie.*' --jobs 2 "$@" -- "$venv/bin/python" "$here/adapter.py"
+exec cargo witgate run --contract pie --jobs 2 "$@" -- "$venv/bin/python" "$here/adapter.py"

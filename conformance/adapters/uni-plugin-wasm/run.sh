@@ -6,5 +6,5 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cargo build --locked --manifest-path "$here/Cargo.toml" --target-dir "$here/target"
 cd "$here/../../.."
 mkdir -p docs/results
-exec cargo witgate run 'uni.*' --markdown docs/results/uni-plugin-wasm.md "$@" \
+exec cargo witgate run --contract uni --markdown docs/results/uni-plugin-wasm.md "$@" \
     -- conformance/adapters/uni-plugin-wasm/target/debug/uni-plugin-wasm-adapter

@@ -27,7 +27,7 @@ pub(super) fn main(
     arguments: &Arguments,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
-    let suite = suite(files)?;
+    let suite = suite(files, None)?;
     let case = suite
         .cases
         .iter()

@@ -21,7 +21,7 @@ pub(super) fn main(
     arguments: &Arguments,
     out: &mut dyn Write,
 ) -> Result<u8, Problem> {
-    let suite = suite(files)?;
+    let suite = suite(files, arguments.selection.contract.as_deref())?;
     let cases = arguments.selection.cases(&suite);
     for case in &cases {
         if arguments.json {

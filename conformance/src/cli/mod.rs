@@ -126,6 +126,6 @@ fn written(result: std::io::Result<()>, exit: u8) -> u8 {
     }
 }
 
-fn suite(files: &Files) -> Result<Suite, Problem> {
-    Suite::load(files).map_err(|error| Problem::usage(error.to_string()))
+fn suite(files: &Files, contract: Option<&str>) -> Result<Suite, Problem> {
+    Suite::load_only(files, contract).map_err(|error| Problem::usage(error.to_string()))
 }

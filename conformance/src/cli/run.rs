@@ -59,7 +59,7 @@ pub(super) fn main(
     arguments: &Arguments,
     out: &mut (dyn Write + Send),
 ) -> Result<u8, Problem> {
-    let suite = suite(files)?;
+    let suite = suite(files, arguments.selection.contract.as_deref())?;
     let mut cases = arguments.selection.cases(&suite);
     let expectations = match &arguments.expectations {
         Some(path) => Expectations::read(path)?,

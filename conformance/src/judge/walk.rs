@@ -297,25 +297,40 @@ impl Walker<'_, '_> {
     }
 
     fn not_reached(&mut self, step: &Step) -> Result<Flow, Box<Deviation>> {
-        let answer = match self.end {
-            End::Trapped => Answer::Trapped,
-            End::Returned => {
-                return Err(deviation(
-                    step.span,
-                    format!("`{}` to be reached", step.label),
-                    "the guest ended before it, or its transcript did not arrive".to_owned(),
-                ));
-            }
+        let may_trap = step
+            .expect
+            .outcomes
+            .iter()
+            .any(|(_, outcome)| matches!(outcome, Outcome::Trap));
+        let lost = match self.end {
             End::Cut => return Ok(Flow::Ended),
+            End::Returned => "the guest ended before it, or its transcript did not arrive",
+            // Before a step that may trap all records are handed out, so it is that step; otherwise it may be a later one.
+            End::Trapped if may_trap => {
+                self.line(step, "trap".to_owned());
+                return judge(
+                    &step.expect,
+                    Answer::Trapped,
+                    self.scope,
+                    &mut self.report.chosen,
+                )
+                .map(|_| Flow::Ended)
+                .map_err(|mismatch| {
+                    Box::new(Deviation {
+                        span: step.span,
+                        mismatch,
+                    })
+                });
+            }
+            End::Trapped => {
+                "the guest trapped, at this step or after it, and its transcript was lost with it"
+            }
         };
-        self.line(step, "trap".to_owned());
-        judge(&step.expect, answer, self.scope, &mut self.report.chosen).map_err(|mismatch| {
-            Box::new(Deviation {
-                span: step.span,
-                mismatch,
-            })
-        })?;
-        Ok(Flow::Ended)
+        Err(deviation(
+            step.span,
+            format!("`{}` to be reached and its record handed out", step.label),
+            lost.to_owned(),
+        ))
     }
 
     fn line(&mut self, step: &Step, value: String) {

@@ -25,8 +25,11 @@ use crate::{
     testbed::Testbed,
 };
 
-/// How long an instance may take to end when all steps are over.
-const LAST_WAIT: Duration = Duration::from_secs(5);
+/// How long an instance may take to end when all steps are over; in a case with a longer limit than most, as long as that.
+const LAST_WAIT: Duration = Duration::from_secs(10);
+
+/// The limit of a case that names none.
+const USUAL_LIMIT: Duration = Duration::from_secs(30);
 
 /// What a case runs in.
 pub struct Bench<'a> {
@@ -291,7 +294,12 @@ fn wait(case: &Case, steps: &mut Steps<'_, '_>) -> Result<(), Stop> {
         .filter(|(guest, _)| !open(guest))
         .map(|(_, id)| id.clone())
         .collect();
-    steps.session.pump_until(Some(LAST_WAIT), |session| {
+    let within = if case.limit > USUAL_LIMIT {
+        case.limit
+    } else {
+        LAST_WAIT
+    };
+    steps.session.pump_until(Some(within), |session| {
         ids.iter().all(|id| session.ended.contains_key(id))
     })?;
     Ok(())
