@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Measures everything that docs/figures.md tells, and writes that page. One command, a few minutes; run it on a quiet machine.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo build --quiet -p conformance --bins
+witgate=target/debug/witgate
+
+run=$($witgate run --timings)
+process=$($witgate run --timings -- target/debug/witgate-reference)
+guests=$(cargo test --quiet -p conformance --test guests -- --nocapture 2>&1 | grep 'guests: median')
+memory=$(scripts/peak-memory.sh)
+instances=$($witgate run --timings 'pie.core.lifecycle.instances-1000' | grep 'instances-1000' | tail -n 1)
+
+{
+  cat <<PAGE
+# Figures
+
+Measured by \`scripts/figures.sh\`, which writes this page, with the development profile of this repository, on $(nproc) processors
+($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), $(uname -sm). Waits that a case itself demands are counted apart. The floor is the same run once more,
+on the same host and with as many workers: the same guests compiled, instantiated and run (made different in one custom section, so that nothing is
+taken from a cache), nothing planned, decoded or judged.
+
+## The whole suite on the reference host, in process
+
+\`\`\`text
+$run
+\`\`\`
+
+## The same, through the adapter protocol
+
+\`\`\`text
+$process
+\`\`\`
+
+## Guests
+
+\`\`\`text
+$guests
+\`\`\`
+
+## 1,000 concurrent instances blocked in \`receive\`, all served
+
+\`\`\`text
+$instances
+\`\`\`
+
+## Memory
+
+\`\`\`text
+$memory
+\`\`\`
+PAGE
+} > docs/figures.md
