@@ -40,7 +40,10 @@ impl Expectations {
             let (id, verdict) = line
                 .split_once(char::is_whitespace)
                 .ok_or(format!("{number}: expected `ID VERDICT`"))?;
-            let verdict = verdict.trim().to_owned();
+            let verdict = match verdict.trim().split_once(char::is_whitespace) {
+                Some(("chose", names)) => chose(names.split(',').map(str::trim)),
+                _ => verdict.trim().to_owned(),
+            };
             if !VERDICTS.contains(&verdict.as_str()) && !verdict.starts_with("chose ") {
                 let known = VERDICTS.join("`, `");
                 return Err(format!(
@@ -99,7 +102,11 @@ impl Expectations {
 
 fn told(verdict: &Verdict) -> String {
     match verdict {
-        Verdict::Chose { outcomes } => format!("chose {}", outcomes.join(",")),
+        Verdict::Chose { outcomes } => chose(outcomes.iter().map(String::as_str)),
         other => other.name().to_owned(),
     }
+}
+
+fn chose<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    format!("chose {}", names.collect::<Vec<_>>().join(","))
 }

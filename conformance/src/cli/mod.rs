@@ -4,13 +4,16 @@ mod expectations;
 mod explain;
 mod fmt;
 mod list;
+mod output;
 mod run;
 mod select;
+mod tell;
 
-use std::{ffi::OsString, io::Write, path::PathBuf};
+use std::{error::Error, ffi::OsString, io::Write, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use self::output::Output;
 use crate::{contract::Files, exit, suite::Suite};
 
 /// Tells whether a host honours a WIT world.
@@ -49,7 +52,7 @@ struct Selection {
     #[arg(long)]
     contract: Option<String>,
     /// Only cases of these levels.
-    #[arg(long, value_name = "LEVEL", value_parser = ["must", "should", "record", "robust"])]
+    #[arg(long, value_name = "LEVEL", value_delimiter = ',', value_parser = ["must", "should", "record", "robust"])]
     level: Vec<String>,
     /// Only this share of the cases, as in `hash:1/4`; a case's id decides in which share it is.
     #[arg(long, value_name = "hash:I/N", value_parser = select::Partition::parse)]
@@ -71,6 +74,13 @@ impl Problem {
         }
     }
 
+    fn nothing(message: impl Into<String>) -> Problem {
+        Problem {
+            exit: exit::NOTHING,
+            message: message.into(),
+        }
+    }
+
     fn internal(message: impl Into<String>) -> Problem {
         Problem {
             exit: exit::INTERNAL,
@@ -86,46 +96,54 @@ impl From<std::io::Error> for Problem {
 }
 
 /// Runs the command line; what is meant for people and programs goes to `out`, problems go to `err`. Gives the exit code.
+/// That nobody reads `out` to its end is no problem, and changes no exit code.
 pub fn main(
     args: impl IntoIterator<Item = OsString>,
     out: &mut (dyn Write + Send),
     err: &mut dyn Write,
 ) -> u8 {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
-        Err(error) => {
-            let text = error.render();
-            return match error.use_stderr() {
-                true => written(write!(err, "{text}"), exit::USAGE),
-                false => written(write!(out, "{text}"), exit::PASSED),
-            };
+    let mut out = Output::new(out);
+    let result = match Cli::try_parse_from(args) {
+        Ok(cli) => command(&cli, &mut out),
+        Err(error) if error.use_stderr() => {
+            let _ = write!(err, "{}", error.render());
+            return exit::USAGE;
         }
+        Err(help) => write!(out, "{}", help.render())
+            .map(|()| exit::PASSED)
+            .map_err(Problem::from),
     };
+    let flushed = |exit| out.flush().map(|()| exit).map_err(Problem::from);
+    result.and_then(flushed).unwrap_or_else(|problem| {
+        let _ = writeln!(err, "witgate: {}", problem.message.trim_end());
+        problem.exit
+    })
+}
+
+fn command(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<u8, Problem> {
     let files = match &cli.root {
         Some(root) => Files::disk(root),
         None => Files::embedded(),
     };
-    let result = match cli.command {
-        Command::Run(arguments) => run::main(&files, &arguments, out),
-        Command::List(arguments) => list::main(&files, &arguments, out),
-        Command::Explain(arguments) => explain::main(&files, &arguments, out),
-        Command::Fmt(arguments) => fmt::main(&files, &arguments, out),
-    };
-    result.unwrap_or_else(|problem| {
-        written(
-            writeln!(err, "witgate: {}", problem.message.trim_end()),
-            problem.exit,
-        )
-    })
-}
-
-fn written(result: std::io::Result<()>, exit: u8) -> u8 {
-    match result {
-        Ok(()) => exit,
-        Err(_) => exit::INTERNAL,
+    match &cli.command {
+        Command::Run(arguments) => run::main(&files, cli.root.as_deref(), arguments, out),
+        Command::List(arguments) => list::main(&files, arguments, out),
+        Command::Explain(arguments) => explain::main(&files, arguments, out),
+        Command::Fmt(arguments) => fmt::main(&files, arguments, out),
     }
 }
 
 fn suite(files: &Files, contract: Option<&str>) -> Result<Suite, Problem> {
-    Suite::load_only(files, contract).map_err(|error| Problem::usage(error.to_string()))
+    Suite::load_only(files, contract).map_err(|error| Problem::usage(chain(&error)))
+}
+
+/// An error and why it came.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }

@@ -1,24 +1,32 @@
 //! `witgate run`
 
-use std::{ffi::OsString, io::Write, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use rand::{SeedableRng as _, seq::SliceRandom as _};
 
-use super::{Problem, Selection, expectations::Expectations, suite};
+use super::{
+    Problem, Selection, chain,
+    expectations::Expectations,
+    suite,
+    tell::{Teller, Told},
+};
 use crate::{
     case::model::Case,
     contract::Files,
     exit,
-    host::{
-        HostFault, Launcher, process::ProcessLauncher, protocol::Hello,
-        reference::ReferenceLauncher,
-    },
+    host::{Launcher, process::ProcessLauncher, reference::ReferenceLauncher},
     report::{failure::Command, json, markdown, summary::Summary, terminal::Terminal},
     run::{
-        Event, Floor, Run, RunError,
+        Run, RunError,
         verdict::{Outcome, Verdict},
     },
+    suite::Suite,
 };
 
 #[derive(Args, Debug)]
@@ -56,21 +64,20 @@ pub(super) struct Arguments {
 
 pub(super) fn main(
     files: &Files,
+    root: Option<&Path>,
     arguments: &Arguments,
     out: &mut (dyn Write + Send),
 ) -> Result<u8, Problem> {
-    let suite = suite(files, arguments.selection.contract.as_deref())?;
-    let mut cases = arguments.selection.cases(&suite);
+    let only = arguments.selection.contract.as_deref();
+    let suite = suite(files, only)?;
+    let mut cases = arguments.selection.cases(&suite)?;
     let expectations = match &arguments.expectations {
         Some(path) => Expectations::read(path)?,
         None => Expectations::default(),
     };
-    if cases.is_empty() {
-        return Err(Problem {
-            exit: exit::NOTHING,
-            message: "no case is selected".to_owned(),
-        });
-    }
+    // A page that can't be written is told before the run, not after it.
+    let page = arguments.markdown.as_deref().map(Page::create);
+    let page = page.transpose()?;
     if let Some(seed) = arguments.shuffle {
         cases.shuffle(&mut rand::rngs::StdRng::seed_from_u64(seed));
     }
@@ -84,74 +91,114 @@ pub(super) fn main(
         cases: &cases,
         contracts: &suite.contracts,
         launcher: &*launcher,
-        jobs,
+        jobs: jobs.min(cases.len()),
         floor: arguments.timings,
     };
+    let text = |part: &OsString| part.to_string_lossy().into_owned();
     let command = Command {
-        adapter: arguments
-            .adapter
-            .iter()
-            .map(|part| part.to_string_lossy().into_owned())
-            .collect(),
+        root: root.map(|root| root.display().to_string()),
+        adapter: arguments.adapter.iter().map(text).collect(),
     };
-    let mut told = Told::new(&cases, arguments, &expectations, command.clone(), out);
-    run.run(&mut |event| told.hear(event))
-        .map_err(|error| match error {
-            RunError::Host(fault) => unstarted(&fault),
-            other => Problem::internal(other.to_string()),
-        })?;
+    let teller = match arguments.json {
+        true => Teller::Program(out),
+        false => Teller::Person(Terminal::new(out, command.clone(), arguments.verbose)),
+    };
+    let mut told = Told::new(&cases, &expectations, teller);
+    let ran = run.run(&mut |event| told.hear(event));
     let Told {
         hello,
         results,
         wall,
         floor,
         problem,
-        mut terminal,
+        mut teller,
         ..
     } = told;
+    let given_up = match (ran, hello) {
+        (Ok(()), Some(hello)) => Ok((hello, None)),
+        (Err(error), Some(hello)) => Ok((hello, Some(given_up(&error)))),
+        (Err(error), None) => Err(given_up(&error)),
+        (Ok(()), None) => Err(Problem::internal("the run told nothing")),
+    };
+    let (hello, given_up) = given_up?;
     if let Some(error) = problem {
         return Err(error.into());
     }
     let outcomes: Vec<Outcome> = results.iter().map(|(_, outcome)| outcome.clone()).collect();
-    let summary = Summary::new(&outcomes, wall, jobs, floor);
-    let mut notes = expectations.unknown(&|id| suite.cases.iter().any(|case| case.id == id));
+    let summary = Summary::new(&outcomes, wall, run.jobs, floor);
+    let mut notes = expectations.unknown(&|id| known(&suite, only, id));
     notes.extend(expectations.stale(&outcomes));
     let stale = !notes.is_empty();
-    let too_few = arguments.at_least.filter(|least| summary.executed < *least);
-    if let Some(least) = too_few {
+    let least = arguments.at_least.unwrap_or(1).max(1);
+    let too_few = summary.executed < least;
+    if too_few {
+        let executed = summary.executed;
         notes.push(format!(
-            "{} cases ran, at least {least} were to run",
-            summary.executed
+            "{executed} cases ran, at least {least} were to run"
         ));
     }
-    let exit = exit_code(
-        &outcomes,
-        &expectations,
-        stale,
-        too_few.is_some() || summary.executed == 0,
-    );
-    match &mut terminal {
-        Teller::Person(terminal) => terminal.finished(&summary, &notes, arguments.timings)?,
-        Teller::Program(out) => writeln!(out, "{}", json::finished(&summary, exit))?,
+    let mut exit = exit_code(&outcomes, &expectations, stale, too_few);
+    if let Some(problem) = given_up {
+        let left = cases.len() - outcomes.len();
+        notes.push(format!("{}; {left} cases did not run", problem.message));
+        exit = problem.exit;
     }
-    if let Some(path) = &arguments.markdown {
+    match &mut teller {
+        Teller::Person(terminal) => terminal.finished(&summary, &notes, arguments.timings)?,
+        Teller::Program(out) => writeln!(out, "{}", json::finished(&summary, &notes, exit))?,
+    }
+    if let Some(page) = page {
         let mut sorted: Vec<(&Case, &Outcome)> = results
             .iter()
             .map(|(case, outcome)| (*case, outcome))
             .collect();
         sorted.sort_by(|a, b| a.0.id.cmp(&b.0.id));
-        let page = markdown::page(&hello, &sorted, &summary, &command);
-        std::fs::write(path, page)
-            .map_err(|error| Problem::usage(format!("can't write {}: {error}", path.display())))?;
+        page.write(&markdown::page(&hello, &sorted, &summary, &command))?;
     }
     Ok(exit)
 }
 
-fn unstarted(fault: &HostFault) -> Problem {
-    Problem {
-        exit: exit::ADAPTER,
-        message: fault.to_string(),
+fn given_up(error: &RunError) -> Problem {
+    match error {
+        RunError::Host(fault) => Problem {
+            exit: exit::ADAPTER,
+            message: fault.to_string(),
+        },
+        RunError::Beside { .. } | RunError::Lost { .. } => Problem {
+            exit: exit::ADAPTER,
+            message: error.to_string(),
+        },
+        RunError::Testbed(_) => Problem::internal(chain(error)),
     }
+}
+
+/// Whether an id is a case's. Of contracts that were not loaded nothing is known, and nothing is said.
+fn known(suite: &Suite, only: Option<&str>, id: &str) -> bool {
+    let first = |id: &str| id.split('.').next().map(str::to_owned);
+    suite.cases.iter().any(|case| case.id == id)
+        || only.is_some() && !suite.cases.iter().any(|case| first(&case.id) == first(id))
+}
+
+/// The page on the run, a file.
+struct Page<'a> {
+    path: &'a Path,
+    file: File,
+}
+
+impl<'a> Page<'a> {
+    fn create(path: &'a Path) -> Result<Self, Problem> {
+        let file = File::create(path).map_err(|error| unwritable(path, &error))?;
+        Ok(Page { path, file })
+    }
+
+    fn write(mut self, text: &str) -> Result<(), Problem> {
+        let written = self.file.write_all(text.as_bytes());
+        written.map_err(|error| unwritable(self.path, &error))
+    }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::usage(format!("can't write {}: {error}", path.display()))
 }
 
 fn exit_code(outcomes: &[Outcome], expectations: &Expectations, stale: bool, too_few: bool) -> u8 {
@@ -177,89 +224,5 @@ fn exit_code(outcomes: &[Outcome], expectations: &Expectations, stale: bool, too
         exit::STALE
     } else {
         exit::PASSED
-    }
-}
-
-/// Hears the run and passes it on.
-struct Told<'a> {
-    cases: &'a [&'a Case],
-    expectations: &'a Expectations,
-    terminal: Teller<'a>,
-    hello: Hello,
-    results: Vec<(&'a Case, Outcome)>,
-    wall: Duration,
-    floor: Option<Floor>,
-    problem: Option<std::io::Error>,
-}
-
-enum Teller<'a> {
-    Person(Terminal<&'a mut (dyn Write + Send)>),
-    Program(&'a mut (dyn Write + Send)),
-}
-
-impl<'a> Told<'a> {
-    fn new(
-        cases: &'a [&'a Case],
-        arguments: &Arguments,
-        expectations: &'a Expectations,
-        command: Command,
-        out: &'a mut (dyn Write + Send),
-    ) -> Self {
-        let terminal = match arguments.json {
-            true => Teller::Program(out),
-            false => Teller::Person(Terminal::new(out, command, arguments.verbose)),
-        };
-        Told {
-            cases,
-            expectations,
-            terminal,
-            hello: Hello::default(),
-            results: Vec::new(),
-            wall: Duration::ZERO,
-            floor: None,
-            problem: None,
-        }
-    }
-
-    fn hear(&mut self, event: Event) {
-        if let Err(error) = self.pass_on(event) {
-            self.problem.get_or_insert(error);
-        }
-    }
-
-    fn pass_on(&mut self, event: Event) -> std::io::Result<()> {
-        match event {
-            Event::Started { hello, cases } => {
-                self.hello = hello;
-                match &mut self.terminal {
-                    Teller::Person(terminal) => terminal.started(&self.hello, cases),
-                    Teller::Program(out) => writeln!(out, "{}", json::started(&self.hello, cases)),
-                }
-            }
-            Event::Begun { case } => {
-                if let (Teller::Person(terminal), Some(case)) =
-                    (&self.terminal, self.cases.get(case))
-                {
-                    terminal.begun(case);
-                }
-                Ok(())
-            }
-            Event::Ended { case, outcome } => {
-                let Some(case) = self.cases.get(case).copied() else {
-                    return Ok(());
-                };
-                let expected = self.expectations.expects(&outcome);
-                let told = match &mut self.terminal {
-                    Teller::Person(terminal) => terminal.ended(case, &outcome, expected),
-                    Teller::Program(out) => writeln!(out, "{}", json::ended(case, &outcome)),
-                };
-                self.results.push((case, *outcome));
-                told
-            }
-            Event::Finished { wall, floor } => {
-                (self.wall, self.floor) = (wall, floor);
-                Ok(())
-            }
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::Selection;
+use super::{Problem, Selection};
 use crate::{case::model::Case, suite::Suite};
 
 /// A share of the cases.
@@ -42,8 +42,18 @@ impl Partition {
 }
 
 impl Selection {
-    pub(super) fn cases<'a>(&self, suite: &'a Suite) -> Vec<&'a Case> {
-        suite.cases.iter().filter(|case| self.has(case)).collect()
+    /// The cases, at least one.
+    pub(super) fn cases<'a>(&self, suite: &'a Suite) -> Result<Vec<&'a Case>, Problem> {
+        // Beside others that match, a misspelt glob would go unseen.
+        let idle = |glob: &&String| !suite.cases.iter().any(|case| matches(glob, &case.id));
+        if let Some(glob) = self.ids.iter().find(idle) {
+            return Err(Problem::nothing(format!("no case matches `{glob}`")));
+        }
+        let cases: Vec<&Case> = suite.cases.iter().filter(|case| self.has(case)).collect();
+        if cases.is_empty() {
+            return Err(Problem::nothing("no case is selected"));
+        }
+        Ok(cases)
     }
 
     fn has(&self, case: &Case) -> bool {

@@ -27,6 +27,11 @@ pub trait Host: Send {
     /// # Errors
     /// When the host is gone or talks nonsense; it is of no use afterwards.
     fn next(&mut self, deadline: Instant) -> Result<Option<Message>, HostFault>;
+
+    /// The end of what it wrote to its standard error so far; empty for a host that has none.
+    fn stderr(&self) -> String {
+        String::new()
+    }
 }
 
 /// Starts hosts: one per worker, and a new one after a fault.

@@ -48,6 +48,12 @@ pub fn show(case: &Case, outcome: &Outcome, command: &Command) -> String {
         }
         Verdict::Pass | Verdict::Chose { .. } | Verdict::Unsupported { .. } => {}
     }
+    if !outcome.stderr.trim().is_empty() {
+        let _ = writeln!(out, "  its standard error ended:");
+        for line in outcome.stderr.trim_end().lines() {
+            let _ = writeln!(out, "    {line}");
+        }
+    }
     transcript(&mut out, &outcome.transcript);
     let _ = writeln!(out, "  rerun: {}", command.alone(&case.id));
     out
@@ -114,17 +120,34 @@ fn transcript(out: &mut String, lines: &[Line]) {
 /// How `witgate run` was called.
 #[derive(Clone, Debug, Default)]
 pub struct Command {
+    /// The tree the cases were read from, where it is not witgate's own.
+    pub root: Option<String>,
     /// The adapter's command line, if there is one.
     pub adapter: Vec<String>,
 }
 
 impl Command {
-    /// The command that runs one case on the same host.
+    /// The command that runs one case on the same host, for a shell.
     pub fn alone(&self, id: &str) -> String {
-        let mut text = format!("witgate run '{id}'");
+        let mut text = "witgate".to_owned();
+        if let Some(root) = &self.root {
+            let _ = write!(text, " --root {}", quoted(root));
+        }
+        let _ = write!(text, " run '{id}'");
         if !self.adapter.is_empty() {
-            let _ = write!(text, " -- {}", self.adapter.join(" "));
+            text.push_str(" --");
+        }
+        for part in &self.adapter {
+            let _ = write!(text, " {}", quoted(part));
         }
         text
     }
+}
+
+fn quoted(part: &str) -> String {
+    let plain = |char: char| char.is_alphanumeric() || "-_./:=,@%+".contains(char);
+    if !part.is_empty() && part.chars().all(plain) {
+        return part.to_owned();
+    }
+    format!("'{}'", part.replace('\'', r"'\''"))
 }

@@ -3,16 +3,33 @@
 use serde_json::{Value as Json, json};
 
 use super::summary::Summary;
-use crate::{case::model::Case, host::protocol::Hello, run::verdict::Outcome};
+use crate::{
+    case::model::{Case, Span},
+    host::protocol::Hello,
+    run::verdict::{Outcome, Verdict},
+};
 
 /// A host is up.
 pub fn started(hello: &Hello, cases: usize) -> Json {
     json!({"event": "started", "host": hello.name, "version": hello.version, "cases": cases})
 }
 
-/// A case is over.
-pub fn ended(case: &Case, outcome: &Outcome) -> Json {
-    let mut event = json!({"event": "case", "level": case.level.name(), "contract": case.contract, "hash": case.hash});
+/// A case is over; `expected` when its red verdict is one that the user knows and accepts.
+pub fn ended(case: &Case, outcome: &Outcome, expected: bool) -> Json {
+    let span = match &outcome.verdict {
+        Verdict::Fail(failure) => failure.span,
+        Verdict::Timeout { span, .. } | Verdict::NotRun { span, .. } => *span,
+        _ => None,
+    };
+    let mut event = json!({
+        "event": "case",
+        "level": case.level.name(),
+        "contract": case.contract,
+        "hash": case.hash,
+        "expected": expected,
+        "file": case.source.name,
+        "line": line(case, span.unwrap_or(case.span)),
+    });
     if let (Json::Object(event), Ok(Json::Object(outcome))) =
         (&mut event, serde_json::to_value(outcome))
     {
@@ -21,9 +38,9 @@ pub fn ended(case: &Case, outcome: &Outcome) -> Json {
     event
 }
 
-/// Everything is over.
-pub fn finished(summary: &Summary, exit: u8) -> Json {
-    let mut event = json!({"event": "finished", "exit": exit});
+/// Everything is over. `notes` say what is wrong with the run as a whole.
+pub fn finished(summary: &Summary, notes: &[String], exit: u8) -> Json {
+    let mut event = json!({"event": "finished", "exit": exit, "notes": notes});
     if let (Json::Object(event), Ok(Json::Object(summary))) =
         (&mut event, serde_json::to_value(summary))
     {
@@ -34,11 +51,6 @@ pub fn finished(summary: &Summary, exit: u8) -> Json {
 
 /// A case as `list` tells it.
 pub fn listed(case: &Case) -> Json {
-    let line = case
-        .source
-        .text
-        .get(..case.span.start)
-        .map_or(1, |before| before.matches('\n').count() + 1);
     json!({
         "id": case.id,
         "level": case.level.name(),
@@ -46,7 +58,13 @@ pub fn listed(case: &Case) -> Json {
         "needs": case.needs,
         "quotes": case.quotes,
         "file": case.source.name,
-        "line": line,
+        "line": line(case, case.span),
         "hash": case.hash,
     })
+}
+
+/// From 1.
+fn line(case: &Case, span: Span) -> usize {
+    let before = case.source.text.get(..span.start).unwrap_or_default();
+    before.matches('\n').count() + 1
 }

@@ -58,6 +58,7 @@ pub(super) fn run(case: &Case, bench: &Bench<'_>, host: &mut dyn Host) -> (Outco
         Outcome {
             id: case.id.clone(),
             verdict,
+            stderr: String::new(),
             transcript: report.lines,
             timing,
         },

@@ -5,14 +5,11 @@ mod scope;
 mod session;
 mod steps;
 pub mod verdict;
+mod worker;
 
 use std::{
     collections::HashMap,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-        mpsc,
-    },
+    sync::{Mutex, mpsc},
     time::{Duration, Instant},
 };
 
@@ -21,11 +18,12 @@ use crate::{
     contract::Contract,
     host::{Host, HostFault, Launcher, protocol::Hello},
     plan::{Plan, Worlds},
-    testbed::{Testbed, TestbedError},
+    testbed::TestbedError,
 };
 
 pub use case::Bench;
-use verdict::{Outcome, Timing, Verdict};
+use verdict::Outcome;
+use worker::{Pass, Worker, locked};
 
 /// What a run needs.
 pub struct Run<'a> {
@@ -88,16 +86,35 @@ pub enum RunError {
     /// No host could be started.
     #[error("no host could be started: {0}")]
     Host(#[from] HostFault),
+    /// One host could be started, another beside it could not.
+    #[error(
+        "of {jobs} hosts beside each other one could not be started; `--jobs 1` needs only one: {fault}"
+    )]
+    Beside {
+        /// How many were to run.
+        jobs: usize,
+        /// Why it did not start.
+        fault: HostFault,
+    },
+    /// Hosts could be started once, and no longer.
+    #[error("given up: the adapter could not be started {times} times in a row: {fault}")]
+    Lost {
+        /// How often it was tried.
+        times: usize,
+        /// Why it did not start the last time.
+        fault: HostFault,
+    },
     /// The suite's own servers could not be started.
     #[error("the suite's loopback servers could not be started")]
     Testbed(#[from] TestbedError),
 }
 
 impl Run<'_> {
-    /// Runs all cases; `tell` hears every event, in the order it happens, on the calling thread.
+    /// Runs all cases; `tell` hears every event, in the order it happens, on the calling thread. A run that is given up
+    /// ends with [`Event::Finished`] too.
     ///
     /// # Errors
-    /// When not even the first host could be started.
+    /// When not even the first host could be started, or when the run was given up.
     pub fn run(&self, tell: &mut dyn FnMut(Event)) -> Result<(), RunError> {
         let first = self.launcher.launch()?;
         tell(Event::Started {
@@ -106,33 +123,25 @@ impl Run<'_> {
         });
         let begun = Instant::now();
         let plans = Mutex::new(HashMap::new());
-        let pass = Pass {
-            plans: &plans,
-            floor: None,
-        };
-        self.pass(first, &pass, tell)?;
+        let passed = self.pass(first, Pass::new(&plans, None), tell);
         let wall = begun.elapsed();
-        let floor = if self.floor {
-            Some(self.floor(&plans)?)
-        } else {
-            None
+        let floor = match passed {
+            Ok(()) if self.floor => self.floor(&plans).map(Some),
+            other => other.map(|()| None),
+        };
+        let (floor, result) = match floor {
+            Ok(floor) => (floor, Ok(())),
+            Err(error) => (None, Err(error)),
         };
         tell(Event::Finished { wall, floor });
-        Ok(())
+        result
     }
 
     fn floor(&self, plans: &Mutex<HashMap<usize, Plan>>) -> Result<Floor, RunError> {
         let first = self.launcher.launch()?;
         let wait = Mutex::new(Duration::ZERO);
         let begun = Instant::now();
-        self.pass(
-            first,
-            &Pass {
-                plans,
-                floor: Some(&wait),
-            },
-            &mut |_| {},
-        )?;
+        self.pass(first, Pass::new(plans, Some(&wait)), &mut |_| {})?;
         Ok(Floor {
             wall: begun.elapsed(),
             wait: *locked(&wait),
@@ -143,168 +152,29 @@ impl Run<'_> {
     fn pass(
         &self,
         first: Box<dyn Host>,
-        pass: &Pass<'_>,
+        pass: Pass<'_>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), RunError> {
-        let next = AtomicUsize::new(0);
-        let failed: Mutex<Option<RunError>> = Mutex::new(None);
-        let stop = AtomicBool::new(false);
         let (events, heard) = mpsc::channel();
         std::thread::scope(|scope| {
             let mut first = Some(first);
             for _ in 0..self.jobs.clamp(1, self.cases.len().max(1)) {
-                let (events, host) = (events.clone(), first.take());
-                let (next, failed, stop) = (&next, &failed, &stop);
+                let (pass, events, host) = (&pass, events.clone(), first.take());
                 scope.spawn(move || {
-                    if let Err(error) = self.work(host, next, stop, pass, &events) {
-                        stop.store(true, Ordering::Relaxed);
-                        locked(failed).get_or_insert(error);
+                    let mut worker = Worker {
+                        run: self,
+                        pass,
+                        events,
+                        host,
+                    };
+                    if let Err(error) = worker.work() {
+                        pass.give_up(error);
                     }
                 });
             }
             drop(events);
             heard.iter().for_each(&mut *tell);
         });
-        if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(error);
-        }
-        Ok(())
-    }
-
-    fn work(
-        &self,
-        host: Option<Box<dyn Host>>,
-        next: &AtomicUsize,
-        stop: &AtomicBool,
-        pass: &Pass<'_>,
-        events: &mpsc::Sender<Event>,
-    ) -> Result<(), RunError> {
-        let testbed = Testbed::start()?;
-        let mut host = match host {
-            Some(host) => Some(host),
-            None => Some(self.launcher.launch()?),
-        };
-        while !stop.load(Ordering::Relaxed) {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(case) = self.cases.get(index) else {
-                break;
-            };
-            let _ = events.send(Event::Begun { case: index });
-            if let Some(wait) = pass.floor {
-                self.bare(case, index, pass, &mut host, &testbed, wait)?;
-                continue;
-            }
-            let (outcome, plan) = self.one(case, &mut host, &testbed)?;
-            if let Some(plan) = plan.filter(|_| self.floor) {
-                locked(pass.plans).insert(index, plan);
-            }
-            let _ = events.send(Event::Ended {
-                case: index,
-                outcome: Box::new(outcome),
-            });
-        }
-        Ok(())
-    }
-
-    fn bare(
-        &self,
-        case: &Case,
-        index: usize,
-        pass: &Pass<'_>,
-        host: &mut Option<Box<dyn Host>>,
-        testbed: &Testbed,
-        wait: &Mutex<Duration>,
-    ) -> Result<(), RunError> {
-        let plan = locked(pass.plans).remove(&index);
-        let (Some(plan), Some((contract, worlds))) = (plan, self.contracts.get(&case.contract))
-        else {
-            return Ok(());
-        };
-        let mut alive = match host.take() {
-            Some(alive) => alive,
-            None => self.launcher.launch()?,
-        };
-        if let Some(waited) = case::bare(
-            case,
-            &Bench {
-                contract,
-                worlds,
-                testbed,
-            },
-            &mut *alive,
-            &plan,
-        ) {
-            *locked(wait) += waited;
-            *host = Some(alive);
-        }
-        Ok(())
-    }
-
-    fn one(
-        &self,
-        case: &Case,
-        host: &mut Option<Box<dyn Host>>,
-        testbed: &Testbed,
-    ) -> Result<(Outcome, Option<Plan>), RunError> {
-        let Some((contract, worlds)) = self.contracts.get(&case.contract) else {
-            return Ok((
-                not_run(case, format!("no contract `{}`", case.contract)),
-                None,
-            ));
-        };
-        let bench = Bench {
-            contract,
-            worlds,
-            testbed,
-        };
-        let (mut outcome, plan) = self.attempt(case, &bench, host)?;
-        if let Verdict::Crash { message } = &mut outcome.verdict {
-            // Was it this case, or what ran before it? Alone, on a fresh host, it will tell.
-            let (alone, _) = self.attempt(case, &bench, host)?;
-            if !alone.verdict.spoils_host() {
-                message.push_str("\nrun alone on a fresh host the case does not crash it: look at the cases before it");
-            }
-        }
-        Ok((outcome, plan))
-    }
-
-    fn attempt(
-        &self,
-        case: &Case,
-        bench: &Bench<'_>,
-        host: &mut Option<Box<dyn Host>>,
-    ) -> Result<(Outcome, Option<Plan>), RunError> {
-        let mut alive = match host.take() {
-            Some(alive) => alive,
-            None => self.launcher.launch()?,
-        };
-        let (outcome, plan) = case::run(case, bench, &mut *alive);
-        if !outcome.verdict.spoils_host() {
-            *host = Some(alive);
-        }
-        Ok((outcome, plan))
-    }
-}
-
-/// One way through all cases.
-struct Pass<'a> {
-    plans: &'a Mutex<HashMap<usize, Plan>>,
-    /// Where the demanded waits are added up, when nothing is to be judged.
-    floor: Option<&'a Mutex<Duration>>,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn not_run(case: &Case, message: String) -> Outcome {
-    Outcome {
-        id: case.id.clone(),
-        verdict: Verdict::NotRun {
-            message,
-            span: None,
-        },
-        transcript: Vec::new(),
-        timing: Timing::default(),
+        pass.into_result()
     }
 }

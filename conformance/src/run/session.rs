@@ -22,6 +22,12 @@ use crate::{
     plan::{SIGNAL, TRANSCRIPT},
 };
 
+/// How long messages are taken in that lie there when a wait is over.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Events that one case may come to; what no step takes is kept to its end.
+const EVENTS: usize = 1 << 20;
+
 /// Something the driver reported.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
@@ -121,6 +127,8 @@ pub(super) struct Session<'a> {
     calls: u64,
     answers: HashMap<u64, Result<Json, String>>,
     asked: Vec<u64>,
+    /// Events so far.
+    heard: usize,
     done: bool,
     ready: bool,
     /// Whether transcripts are left unread.
@@ -143,6 +151,7 @@ impl<'a> Session<'a> {
             calls: 0,
             answers: HashMap::new(),
             asked: Vec::new(),
+            heard: 0,
             done: false,
             ready: false,
             deaf: false,
@@ -242,6 +251,10 @@ impl<'a> Session<'a> {
             if enough(self) {
                 return Ok(true);
             }
+            // A host that never pauses may hold nothing up.
+            if Instant::now() >= deadline + GRACE {
+                return Ok(false);
+            }
             match self.host.next(deadline).map_err(verdict)? {
                 Some(message) => self.sort(message)?,
                 None => return Ok(false),
@@ -281,6 +294,10 @@ impl<'a> Session<'a> {
     }
 
     fn event(&mut self, event: &Json) -> Result<(), Verdict> {
+        self.heard += 1;
+        if self.heard > EVENTS {
+            return Err(breach(format!("more than {EVENTS} events in one case")));
+        }
         let value = json::from_json(&self.event_type, event)
             .map_err(|error| breach(format!("an event is not of its type: {error}")))?;
         let Value::Variant(index, payload) = value else {
@@ -437,12 +454,14 @@ fn event_type(contract: &Contract) -> Type {
 
 fn verdict(fault: HostFault) -> Verdict {
     match fault {
-        HostFault::Gone { .. } | HostFault::Start(_) => Verdict::Crash {
+        // The end of its standard error is told beside the verdict.
+        HostFault::Gone { status, .. } => Verdict::Crash {
+            message: format!("the host ended: {status}"),
+        },
+        HostFault::Start(_) => Verdict::Crash {
             message: fault.to_string(),
         },
-        HostFault::Breach { .. } => Verdict::Protocol {
-            message: fault.to_string(),
-        },
+        HostFault::Breach { what, .. } => breach(format!("the host broke the protocol: {what}")),
         HostFault::Silent(_) => timeout("hello"),
     }
 }

@@ -25,7 +25,7 @@ pub enum Verdict {
     },
     /// The host ended by itself.
     Crash {
-        /// How, and the end of its standard error.
+        /// How, and whether the case alone is the reason.
         message: String,
     },
     /// Something did not come within the case's limit.
@@ -104,6 +104,9 @@ pub struct Outcome {
     /// What the suite says.
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// The end of the host's standard error, when the host was lost.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stderr: String,
     /// What happened, in order, as far as it was seen.
     pub transcript: Vec<Line>,
     /// Where the time went.

@@ -139,12 +139,6 @@ impl ProcessHost {
         self.process.id()
     }
 
-    /// The end of what it wrote to its standard error so far.
-    #[must_use]
-    pub fn stderr(&self) -> String {
-        self.process.stderr()
-    }
-
     fn greet(&mut self, timeout: Duration) -> Result<(), HostFault> {
         self.send(Request::Hello { protocol: VERSION });
         match self.guarded(|host| host.receive(Instant::now() + timeout))? {
@@ -250,6 +244,10 @@ impl Host for ProcessHost {
                 Err(what) => Err(host.breach(format!("it sent {what}"))),
             }
         })
+    }
+
+    fn stderr(&self) -> String {
+        self.process.stderr()
     }
 }
 
