@@ -216,6 +216,13 @@ impl Compiler<'_> {
                     dst,
                     pages: Operand::Imm(u64::from(*pages)),
                 });
+                // An `s32` travels as a zero-extended word.
+                self.program.push(Op::Arith {
+                    op: Arith::And,
+                    dst,
+                    a: Operand::Slot(dst),
+                    b: Operand::Imm(u64::from(u32::MAX)),
+                });
                 Ok(Some(Place::Words(vec![Operand::Slot(dst)])))
             }
             Call::Count => {
