@@ -351,7 +351,7 @@ pub enum ExprKind {
     Repeat(Vec<u8>, u32),
     /// Parts put together at run time; `string` or `list<u8>`.
     Concat(Vec<Expr>),
-    /// `size-le32($x)`: the length in bytes of a string or list<u8>, as four little-endian bytes.
+    /// `size-le32($x)`: the length in bytes of a string or `list<u8>`, as four little-endian bytes.
     SizeLe32(Box<Expr>),
 }
 

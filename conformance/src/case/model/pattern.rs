@@ -64,16 +64,16 @@ pub enum PatternKind {
     Distinct(String),
     /// `same NAME`
     Same(String),
-    /// `json ...` on a string or list<u8>.
+    /// `json ...` on a string or `list<u8>`.
     Json {
         /// Whether other members are refused.
         exactly: bool,
         /// What is asked.
         pattern: JsonPattern,
     },
-    /// `ipc ...` on a list<u8>.
+    /// `ipc ...` on a `list<u8>`.
     Ipc(IpcPattern),
-    /// `trace(rows [..] [in-order])` on a list<u8>.
+    /// `trace(rows [..] [in-order])` on a `list<u8>`.
     Trace {
         /// Values of the one int64 column over all updates; `None` is a null.
         rows: Vec<Option<i64>>,
