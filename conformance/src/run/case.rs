@@ -8,20 +8,21 @@ use std::{
 use fixtures::abi::Value;
 
 use super::{
+    guests::Judgement,
     scope::Scope,
-    session::{EndKind, Session},
+    session::Session,
     steps::{Steps, Stop, empty},
-    verdict::{Failure, Outcome, Timing, Verdict},
+    verdict::{Failure, Outcome, Verdict},
 };
 use crate::{
-    case::model::{self, Case, Guest, GuestKind, Span},
+    case::model::{Case, Guest},
     contract::Contract,
     host::{
         Host, json,
         protocol::{Component, Setup},
     },
-    judge::walk::{self, Deviation, End, Readings, Report},
-    plan::{self, Plan, PlannedGuest, Surroundings, Worlds},
+    judge::walk::Report,
+    plan::{self, Plan, Surroundings, Worlds},
     testbed::Testbed,
 };
 
@@ -41,29 +42,37 @@ pub struct Bench<'a> {
     pub testbed: &'a Testbed,
 }
 
-/// Runs one case on one host. The host is in the state it was started in, or `Verdict::spoils_host`. The plan is given
-/// back for [`bare`].
-pub(super) fn run(case: &Case, bench: &Bench<'_>, host: &mut dyn Host) -> (Outcome, Option<Plan>) {
+/// What came of running a case.
+pub(super) struct Ran {
+    pub(super) outcome: Outcome,
+    /// For [`bare`].
+    pub(super) plan: Option<Plan>,
+    /// Whether the host can't be used for another case; otherwise it is in the state it was started in.
+    pub(super) lost: bool,
+}
+
+/// Runs one case on one host.
+pub(super) fn run(case: &Case, bench: &Bench<'_>, host: &mut dyn Host) -> Ran {
+    let mut ran = Ran {
+        outcome: Outcome::new(case, Verdict::Pass),
+        plan: None,
+        lost: false,
+    };
     let mut report = Report::default();
-    let mut timing = Timing::default();
-    let mut plan = None;
-    let verdict = match verdict(case, bench, host, &mut report, &mut timing, &mut plan) {
+    let begun = Instant::now();
+    let verdict = verdict(case, bench, host, &mut report, &mut ran);
+    let timing = &mut ran.outcome.timing;
+    timing.host = begun.elapsed().saturating_sub(timing.plan + timing.judge);
+    ran.outcome.transcript = report.lines;
+    ran.outcome.verdict = match verdict {
         Ok(()) if report.chosen.is_empty() => Verdict::Pass,
         Ok(()) => Verdict::Chose {
-            outcomes: std::mem::take(&mut report.chosen),
+            outcomes: report.chosen,
         },
         Err(verdict) => verdict,
     };
-    (
-        Outcome {
-            id: case.id.clone(),
-            verdict,
-            stderr: String::new(),
-            transcript: report.lines,
-            timing,
-        },
-        plan,
-    )
+    ran.lost |= ran.outcome.verdict.spoils_host();
+    ran
 }
 
 /// Runs the guests of a case that was run before, with nothing planned and nothing judged: the floor of its time. Gives
@@ -104,9 +113,13 @@ fn verdict(
     bench: &Bench<'_>,
     host: &mut dyn Host,
     report: &mut Report,
-    timing: &mut Timing,
-    planned: &mut Option<Plan>,
+    ran: &mut Ran,
 ) -> Result<(), Verdict> {
+    let Ran {
+        outcome: Outcome { timing, .. },
+        plan: planned,
+        lost,
+    } = ran;
     let Some(declared) = host.hello().contracts.get(&case.contract) else {
         return Err(Verdict::Unsupported {
             capabilities: vec![format!("contract {}", case.contract)],
@@ -135,7 +148,6 @@ fn verdict(
     timing.plan = begun.elapsed();
     let plan: &Plan = planned.insert(plan);
 
-    let begun = Instant::now();
     let mut scope = Scope::new(&surroundings);
     let setup = setup(case, plan, &scope)?;
     let mut session = Session::new(host, bench.contract, Instant::now() + case.limit);
@@ -169,6 +181,8 @@ fn verdict(
         if !matches!(verdict, Verdict::Timeout { .. }) {
             return Err(verdict.clone());
         }
+        // Its answer may come yet, in the middle of another case.
+        *lost = true;
         return Err(judged
             .guests(&scope, report, true)
             .map_or_else(Verdict::Fail, |()| verdict.clone()));
@@ -177,7 +191,6 @@ fn verdict(
         session.pump_until(Some(Duration::from_millis(50)), |_| false)?;
     }
     let ended = session.end();
-    timing.host = begun.elapsed();
     timing.wait = session.waited;
 
     let begun = Instant::now();
@@ -304,256 +317,4 @@ fn wait(case: &Case, steps: &mut Steps<'_, '_>) -> Result<(), Stop> {
         ids.iter().all(|id| session.ended.contains_key(id))
     })?;
     Ok(())
-}
-
-/// The part of the judgement that looks at guests.
-struct Judgement<'a, 's> {
-    case: &'a Case,
-    plan: &'a Plan,
-    session: &'a Session<'s>,
-    launched: &'a [(String, String)],
-    tried: &'a [String],
-    awaited: &'a [String],
-}
-
-impl Judgement<'_, '_> {
-    /// Walks every transcript. When the host steps stopped early, what is missing is not held against the guests.
-    fn guests(&self, scope: &Scope<'_>, report: &mut Report, stopped: bool) -> Result<(), Failure> {
-        for (guest, planned) in self.case.guests.iter().zip(&self.plan.guests) {
-            if planned.clauses.is_empty() && !guest.open && !stopped {
-                self.mute(guest)?;
-            }
-            for (index, clause) in planned.clauses.iter().enumerate() {
-                if clause.main {
-                    self.main(guest, planned, index, scope, report, stopped)?;
-                } else {
-                    self.handler(planned, index, scope, report, stopped)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A guest that leaves no transcript must at least come to an end, by itself unless a step awaited another end.
-    fn mute(&self, guest: &Guest) -> Result<(), Failure> {
-        for (_, id) in self.launched.iter().filter(|(name, _)| *name == guest.name) {
-            let ended = self.session.ended.get(id);
-            // A puppet without handlers exists for its faults: any end of it is fine.
-            let strange = !matches!(guest.kind, GuestKind::Puppet { .. });
-            if ended.is_none_or(|ended| strange && ended.kind != EndKind::Returned)
-                && !self.awaited.contains(id)
-            {
-                let shown = ended.map_or("it still runs, or waits for something", |ended| {
-                    &ended.shown
-                });
-                return Err(failure(
-                    guest.span,
-                    "the guest to end by itself, or a step to await its end",
-                    shown,
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn main(
-        &self,
-        guest: &Guest,
-        planned: &PlannedGuest,
-        index: usize,
-        scope: &Scope<'_>,
-        report: &mut Report,
-        stopped: bool,
-    ) -> Result<(), Failure> {
-        let clause = &planned.clauses[index];
-        let instances: Vec<&String> = self
-            .launched
-            .iter()
-            .filter(|(name, _)| *name == guest.name)
-            .map(|(_, id)| id)
-            .collect();
-        if instances.is_empty() && !self.tried.contains(&guest.name) && !stopped {
-            return Err(failure(
-                guest.span,
-                "the guest to be launched",
-                "no step launches it",
-            ));
-        }
-        for id in instances {
-            let (readings, _) = self.readings(planned, index, Some(id))?;
-            let ended = self.session.ended.get(id);
-            let awaited = self.awaited.contains(id);
-            let end = match ended.map(|ended| ended.kind) {
-                Some(EndKind::Returned) => End::Returned,
-                // A step that awaited the end judged it, but not where it came.
-                Some(EndKind::Trapped) if awaited && !expects_trap(planned, &clause.nodes) => {
-                    End::Cut
-                }
-                Some(EndKind::Trapped) => End::Trapped,
-                Some(EndKind::Terminated) if awaited || stopped || guest.open => End::Cut,
-                None if guest.open || awaited || stopped => End::Cut,
-                None => {
-                    walk_one(planned, index, &readings, End::Cut, scope, report)?;
-                    return Err(failure(
-                        guest.span,
-                        "the guest to end",
-                        "it still runs, or waits for something",
-                    ));
-                }
-                Some(EndKind::Terminated) => {
-                    walk_one(planned, index, &readings, End::Cut, scope, report)?;
-                    let shown = ended.map_or(String::new(), |ended| ended.shown.clone());
-                    return Err(failure(
-                        guest.span,
-                        "the guest to end by itself",
-                        &format!("the host ended it: {shown}"),
-                    ));
-                }
-            };
-            let complete = walk_one(planned, index, &readings, end, scope, report).map_err(
-                |mut failure| {
-                    failure
-                        .notes
-                        .extend(ended.map(|ended| format!("the guest ended: {}", ended.shown)));
-                    failure
-                },
-            )?;
-            if complete && end == End::Trapped {
-                let shown = ended.map_or(String::new(), |ended| ended.shown.clone());
-                return Err(failure(
-                    clause.span,
-                    "the guest to end without a trap",
-                    &shown,
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn handler(
-        &self,
-        planned: &PlannedGuest,
-        index: usize,
-        scope: &Scope<'_>,
-        report: &mut Report,
-        stopped: bool,
-    ) -> Result<(), Failure> {
-        let clause = &planned.clauses[index];
-        let (readings, parts) = self.readings(planned, index, None)?;
-        if parts == 0 {
-            let expects = clause
-                .nodes
-                .iter()
-                .any(|node| !matches!(node, plan::Node::Return | plan::Node::Stop(_)));
-            return if expects && !stopped {
-                let expected = format!("`{}` to be called", clause.export);
-                Err(failure(
-                    clause.span,
-                    &expected,
-                    "it was not, or its transcript did not arrive",
-                ))
-            } else {
-                Ok(())
-            };
-        }
-        let end = if stopped { End::Cut } else { End::Trapped };
-        walk_one(planned, index, &readings, end, scope, report).map(drop)
-    }
-
-    /// Everything a clause left behind, and in how many pieces.
-    fn readings(
-        &self,
-        planned: &PlannedGuest,
-        index: usize,
-        id: Option<&String>,
-    ) -> Result<(Readings, usize), Failure> {
-        let mut readings = Readings::default();
-        let mut count = 0;
-        for part in &self.session.parts {
-            if part.guest != planned.name
-                || part.clause != index
-                || (id.is_some() && part.instance.as_ref() != id)
-            {
-                continue;
-            }
-            count += 1;
-            match &part.transcript {
-                Ok(transcript) => readings.add(planned, transcript),
-                Err(problem) => {
-                    return Err(failure(
-                        planned.clauses[index].span,
-                        "the guest's transcript, exactly as it was handed out",
-                        &format!("a text that was changed on the way: {problem}"),
-                    ));
-                }
-            }
-        }
-        Ok((readings, count))
-    }
-
-    /// How each instance ended, for the notes of a failure.
-    fn ends(&self) -> Vec<String> {
-        let lines = self
-            .launched
-            .iter()
-            .map(|(guest, id)| match self.session.ended.get(id) {
-                Some(ended) => format!("guest {guest} ended: {}", ended.shown),
-                None => format!("guest {guest} still ran"),
-            });
-        lines.take(8).collect()
-    }
-}
-
-/// Whether a clause says where it traps.
-fn expects_trap(planned: &PlannedGuest, nodes: &[plan::Node]) -> bool {
-    nodes.iter().any(|node| match node {
-        plan::Node::Step(index) => planned.steps.get(*index).is_some_and(|step| {
-            step.expect
-                .outcomes
-                .iter()
-                .any(|(_, outcome)| matches!(outcome, model::Outcome::Trap))
-        }),
-        plan::Node::Loop { body, .. } => expects_trap(planned, body),
-        plan::Node::Stop(_) => true,
-        plan::Node::Return => false,
-    })
-}
-
-fn walk_one(
-    planned: &PlannedGuest,
-    index: usize,
-    readings: &Readings,
-    end: End,
-    scope: &Scope<'_>,
-    report: &mut Report,
-) -> Result<bool, Failure> {
-    let mut inner = scope.fresh();
-    walk::walk(
-        planned,
-        &planned.clauses[index],
-        readings,
-        end,
-        &mut inner,
-        report,
-    )
-    .map_err(|deviation| {
-        let Deviation { span, mismatch } = *deviation;
-        Failure {
-            span: Some(span),
-            path: mismatch.path,
-            expected: mismatch.expected,
-            actual: mismatch.actual,
-            notes: Vec::new(),
-        }
-    })
-}
-
-fn failure(span: Span, expected: &str, actual: &str) -> Failure {
-    Failure {
-        span: Some(span),
-        path: String::new(),
-        expected: expected.to_owned(),
-        actual: actual.to_owned(),
-        notes: Vec::new(),
-    }
 }

@@ -1,6 +1,7 @@
 //! The runner: takes cases, runs each on a fresh host state, and tells what happens as a stream of events.
 
 mod case;
+mod guests;
 mod scope;
 mod session;
 mod steps;

@@ -3,7 +3,10 @@
 use serde::Serialize;
 use std::time::Duration;
 
-use crate::{case::model::Span, judge::walk::Line};
+use crate::{
+    case::model::{Case, Span},
+    judge::walk::Line,
+};
 
 /// The verdict on one case.
 #[derive(Clone, Debug, Serialize)]
@@ -111,6 +114,19 @@ pub struct Outcome {
     pub transcript: Vec<Line>,
     /// Where the time went.
     pub timing: Timing,
+}
+
+impl Outcome {
+    /// Only a verdict, for a case of which nothing else is known.
+    pub(crate) fn new(case: &Case, verdict: Verdict) -> Self {
+        Outcome {
+            id: case.id.clone(),
+            verdict,
+            stderr: String::new(),
+            transcript: Vec::new(),
+            timing: Timing::default(),
+        }
+    }
 }
 
 /// Where the time of a case went.

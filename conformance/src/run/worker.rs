@@ -13,8 +13,9 @@ use std::{
 };
 
 use super::{
-    Bench, Event, Run, RunError, case,
-    verdict::{Outcome, Timing, Verdict},
+    Bench, Event, Run, RunError,
+    case::{self, Ran},
+    verdict::{Outcome, Verdict},
 };
 use crate::{
     case::model::Case,
@@ -152,13 +153,13 @@ impl Worker<'_> {
             testbed,
         };
         let (mut outcome, plan) = match self.attempt(case, &bench) {
-            Ok(attempt) => attempt,
+            Ok(ran) => (ran.outcome, ran.plan),
             Err(fault) => return (without_host(case, &fault), None),
         };
         if let Verdict::Crash { message } = &mut outcome.verdict {
             // Was it this case, or what ran before it? Alone, on a fresh host, it will tell.
             match self.attempt(case, &bench) {
-                Ok((alone, _)) if !alone.verdict.spoils_host() => message.push_str(
+                Ok(alone) if !alone.lost => message.push_str(
                     "\nrun alone on a fresh host the case does not crash it: look at the cases before it",
                 ),
                 Ok(_) => {}
@@ -170,19 +171,15 @@ impl Worker<'_> {
         (outcome, plan)
     }
 
-    fn attempt(
-        &mut self,
-        case: &Case,
-        bench: &Bench<'_>,
-    ) -> Result<(Outcome, Option<Plan>), HostFault> {
+    fn attempt(&mut self, case: &Case, bench: &Bench<'_>) -> Result<Ran, HostFault> {
         let mut host = self.fresh()?;
-        let (mut outcome, plan) = case::run(case, bench, &mut *host);
-        if outcome.verdict.spoils_host() {
-            outcome.stderr = host.stderr();
+        let mut ran = case::run(case, bench, &mut *host);
+        if ran.lost {
+            ran.outcome.stderr = host.stderr();
         } else {
             self.host = Some(host);
         }
-        Ok((outcome, plan))
+        Ok(ran)
     }
 
     /// The worker's host, or a new one; after too many that did not start the run is given up.
@@ -211,22 +208,12 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn without_host(case: &Case, fault: &HostFault) -> Outcome {
     let message = format!("the adapter ran before, and could not be started again: {fault}");
-    outcome(case, Verdict::Protocol { message })
+    Outcome::new(case, Verdict::Protocol { message })
 }
 
 fn not_run(case: &Case, message: String) -> Outcome {
     let span = None;
-    outcome(case, Verdict::NotRun { message, span })
-}
-
-fn outcome(case: &Case, verdict: Verdict) -> Outcome {
-    Outcome {
-        id: case.id.clone(),
-        verdict,
-        stderr: String::new(),
-        transcript: Vec::new(),
-        timing: Timing::default(),
-    }
+    Outcome::new(case, Verdict::NotRun { message, span })
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> String {
