@@ -26,6 +26,7 @@ pub(crate) struct File {
 pub(crate) struct Case {
     pub(crate) name: Name,
     pub(crate) level: Level,
+    pub(crate) profile: Option<Name>,
     pub(crate) needs: Vec<Name>,
     pub(crate) limit: Option<Duration>,
     pub(crate) quotes: Vec<Name>,
