@@ -179,6 +179,19 @@ pub enum Param {
     Bind(String),
     /// A text the parameter must equal for this clause to run.
     Guard(String),
+    /// One per field of a record.
+    Fields(Vec<Param>),
+}
+
+impl Param {
+    /// Whether there are calls that the clause does not take.
+    pub(crate) fn is_guard(&self) -> bool {
+        match self {
+            Param::Ignore | Param::Bind(_) => false,
+            Param::Guard(_) => true,
+            Param::Fields(fields) => fields.iter().any(Param::is_guard),
+        }
+    }
 }
 
 /// A function of the world.

@@ -100,6 +100,8 @@ pub(crate) enum Param {
     Ignore,
     Bind(Name),
     Guard(Term),
+    /// `{field: PARAM, ..}`; the place, and whether `..` leaves the other fields free.
+    Fields(Vec<(Name, Param)>, bool, Span),
 }
 
 /// `store-get`, `r.get`, `core.send`, `wasi:io/poll.poll`.
