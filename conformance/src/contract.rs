@@ -41,6 +41,8 @@ pub struct Contract {
     pub environment: Expr,
     /// Every capability a host may declare, with what it means where `contract.toml` says so.
     pub capabilities: BTreeMap<String, String>,
+    /// Profiles, with what they are: a case of one holds a host to limits or texts that are not the contract's.
+    pub profiles: BTreeMap<String, String>,
     /// The event that carries what guests say through their side channel.
     pub side_event: Option<SideEvent>,
     /// The event that tells how an instance ended, for contracts whose instances run by themselves.

@@ -41,6 +41,8 @@ pub struct Case {
     pub contract: String,
     /// How binding the case is.
     pub level: Level,
+    /// The profile that a host must follow for the case to hold it: its limits or texts are not the contract's.
+    pub profile: Option<String>,
     /// The words of the contract that the case stands on.
     pub quotes: Vec<String>,
     /// Capabilities that the host must declare: those written and those of the driver functions used.
@@ -59,6 +61,17 @@ pub struct Case {
     pub span: Span,
     /// SHA-256 over the case's tokens (layout and comments do not count) and the bytes of the files it names, in hex.
     pub hash: String,
+}
+
+impl Case {
+    /// How binding it is, and for whom: `must`, or `must, profile yoi`.
+    pub fn binding(&self) -> String {
+        let level = self.level.name();
+        match &self.profile {
+            Some(profile) => format!("{level}, profile {profile}"),
+            None => level.to_owned(),
+        }
+    }
 }
 
 /// How binding a case is.
@@ -166,6 +179,19 @@ pub enum Param {
     Bind(String),
     /// A text the parameter must equal for this clause to run.
     Guard(String),
+    /// One per field of a record.
+    Fields(Vec<Param>),
+}
+
+impl Param {
+    /// Whether there are calls that the clause does not take.
+    pub(crate) fn is_guard(&self) -> bool {
+        match self {
+            Param::Ignore | Param::Bind(_) => false,
+            Param::Guard(_) => true,
+            Param::Fields(fields) => fields.iter().any(Param::is_guard),
+        }
+    }
 }
 
 /// A function of the world.

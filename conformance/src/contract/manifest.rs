@@ -27,6 +27,9 @@ pub(super) struct Manifest {
     /// Capabilities that no doc line of the driver names, or words about one that is named there.
     #[serde(default)]
     capabilities: BTreeMap<String, String>,
+    /// Profiles that cases may name, with what they are.
+    #[serde(default)]
+    profiles: BTreeMap<String, String>,
     worlds: IndexMap<String, WorldManifest>,
     #[serde(default)]
     events: Events,
@@ -130,6 +133,7 @@ impl Reader<'_> {
             trapped: self.trapped(&driver)?,
             driver,
             capabilities,
+            profiles: self.profiles()?,
         };
         let ty = contract.driver.environment.clone();
         contract.environment = template(
@@ -139,6 +143,23 @@ impl Reader<'_> {
         )?;
         self.templates(&mut contract)?;
         Ok(contract)
+    }
+
+    /// Profiles whose names a case file can write.
+    fn profiles(&self) -> Result<BTreeMap<String, String>, ContractError> {
+        let label = |name: &str| {
+            name.starts_with(|first: char| first.is_ascii_lowercase())
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        };
+        let profiles = &self.manifest.profiles;
+        match profiles.keys().find(|name| !label(name)) {
+            None => Ok(profiles.clone()),
+            Some(name) => Err(self.wrong(format!(
+                "the profile `{name}` is not named by small letters, digits and `-`"
+            ))),
+        }
     }
 
     /// Outlets and side channels: they are checked against the worlds, which must be there before.

@@ -374,13 +374,8 @@ impl<'a> Session<'a> {
             return;
         }
         match value {
-            Value::String(text) => {
-                let mut rest = text.as_str();
-                while let Some(at) = rest.find(TRANSCRIPT) {
-                    rest = &rest[at + TRANSCRIPT.len()..];
-                    self.parts.push(part(rest, instance));
-                }
-            }
+            Value::String(text) => self.collect_from(text.as_bytes(), instance),
+            Value::Bytes(bytes) => self.collect_from(bytes, instance),
             Value::List(items) | Value::Record(items) | Value::Tuple(items) => {
                 items
                     .iter()
@@ -394,6 +389,24 @@ impl<'a> Session<'a> {
             _ => {}
         }
     }
+
+    fn collect_from(&mut self, bytes: &[u8], instance: Option<&str>) {
+        let found = transcripts(bytes).into_iter();
+        self.parts.extend(found.map(|text| part(text, instance)));
+    }
+}
+
+/// Everything that stands behind the mark of a transcript, up to what can be part of none.
+fn transcripts(mut bytes: &[u8]) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mark = TRANSCRIPT.as_bytes();
+    while let Some(at) = bytes.windows(mark.len()).position(|window| window == mark) {
+        bytes = &bytes[at + mark.len()..];
+        let end = bytes.iter().position(|byte| !byte.is_ascii());
+        let text = std::str::from_utf8(&bytes[..end.unwrap_or(bytes.len())]);
+        found.extend(text.ok());
+    }
+    found
 }
 
 /// Whether a result is an error, and this case of its variant.
@@ -495,5 +508,18 @@ pub(super) fn timeout(phase: &str) -> Verdict {
     Verdict::Timeout {
         phase: phase.to_owned(),
         span: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::transcripts;
+
+    #[test]
+    fn transcripts_are_found_wherever_they_stand() {
+        let text = b"\xff\x00witgate/transcript/a/0/00.\xffwitgate/transcript/b/1/";
+        assert_eq!(transcripts(text), ["a/0/00.", "b/1/"]);
+        assert_eq!(transcripts(b"witgate/transcrip"), Vec::<&str>::new());
+        assert_eq!(transcripts(b""), Vec::<&str>::new());
     }
 }
