@@ -181,7 +181,8 @@ impl Judgement<'_, '_> {
         scope: &Scope<'_>,
         report: &mut Report,
     ) -> Result<bool, Failure> {
-        walk::walk_lost(planned, clause, &mut scope.fresh(), report).map_err(from_deviation)
+        walk::walk_lost(planned, clause, &mut scope.fresh(), report)
+            .map_err(|deviation| from_deviation(*deviation))
     }
 
     /// Everything a clause left behind, and in how many pieces.
@@ -258,11 +259,11 @@ fn walk_one(
         &mut inner,
         report,
     )
-    .map_err(from_deviation)
+    .map_err(|deviation| from_deviation(*deviation))
 }
 
-fn from_deviation(deviation: Box<Deviation>) -> Failure {
-    let Deviation { span, mismatch } = *deviation;
+fn from_deviation(deviation: Deviation) -> Failure {
+    let Deviation { span, mismatch } = deviation;
     Failure {
         span: Some(span),
         path: mismatch.path,
