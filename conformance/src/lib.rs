@@ -9,6 +9,7 @@ pub mod contract;
 pub mod exit;
 pub mod host;
 pub mod judge;
+pub mod law;
 pub mod payload;
 pub mod plan;
 pub mod report;

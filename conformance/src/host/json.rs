@@ -62,7 +62,7 @@ pub fn to_json(ty: &Type, value: &Value) -> Json {
         (Type::F64, Value::F64(value)) => float_to_json(*value),
         (Type::Char, Value::Char(value)) => value.to_string().into(),
         (Type::String, Value::String(value)) => value.as_str().into(),
-        (Type::List(_) | Type::FixedList(..), Value::Bytes(bytes)) => STANDARD.encode(bytes).into(),
+        (Type::List(_) | Type::FixedList(..), Value::Bytes(bytes)) => bytes_to_json(bytes),
         (Type::List(element) | Type::FixedList(element, _), Value::List(values)) => {
             values.iter().map(|value| to_json(element, value)).collect()
         }
@@ -306,6 +306,11 @@ fn describe(json: &Json) -> String {
     }
 }
 
+/// Bytes as they travel, base64.
+pub(crate) fn bytes_to_json(bytes: &[u8]) -> Json {
+    STANDARD.encode(bytes).into()
+}
+
 fn member(name: &str, value: Json) -> Json {
     Json::Object(Map::from_iter([(name.to_owned(), value)]))
 }
@@ -409,7 +414,7 @@ fn narrow(wide: f64) -> Option<f32> {
     (narrow.is_finite() || !wide.is_finite()).then_some(narrow)
 }
 
-fn float_to_json(value: f64) -> Json {
+pub(crate) fn float_to_json(value: f64) -> Json {
     if value.is_nan() {
         "nan".into()
     } else if value == f64::INFINITY {

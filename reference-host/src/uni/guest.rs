@@ -1,16 +1,16 @@
-//! One call of one export: a fresh instance, bounded in time, memory, fuel and sizes, and a verdict on how it ended.
+//! One call of one export: an instance, bounded in time, memory, fuel and sizes, and a verdict on how it ended.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
-use wasmtime::component::{ComponentNamedList, InstancePre, Lift, Lower};
+use wasmtime::component::{ComponentNamedList, Instance, InstancePre, Lift, Lower};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::capability::NetworkScope;
 use super::error::{CallError, LimitHit};
-use super::host::Shared;
+use super::host::{Instances, Shared};
 use super::imports::{FnError, State};
 use super::ipc::{AnswerError, Expected, read_stream};
 use super::limits::PluginLimits;
@@ -24,6 +24,8 @@ pub(super) struct Guest {
     pub(super) network: Option<Arc<NetworkScope>>,
     pub(super) slots: Semaphore,
     pub(super) shared: Arc<Shared>,
+    /// Instances that wait for their next call; stays empty where every call gets an instance of its own.
+    pub(super) idle: Mutex<Vec<(Store<State>, Instance)>>,
 }
 
 /// The store's clock ran out.
@@ -61,7 +63,8 @@ impl Guest {
         result.map_err(|e| CallError::Plugin(e.into()))
     }
 
-    /// Calls an export on an instance of its own, which ends with the call. Waits for a free slot first.
+    /// Calls an export on an instance of its own, or one that served an earlier call ([`Instances`]). Waits for a free slot
+    /// first.
     async fn call<P, R>(&self, export: &'static str, params: P) -> Result<R, CallError>
     where
         P: ComponentNamedList + Lower + Send + Sync,
@@ -91,6 +94,45 @@ impl Guest {
         P: ComponentNamedList + Lower + Send + Sync,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let (mut store, instance) = match idle {
+            Some((mut store, instance)) => {
+                self.bound(&mut store, deadline)?;
+                (store, instance)
+            }
+            None => {
+                let mut store = self.store();
+                self.bound(&mut store, deadline)?;
+                let instance = self
+                    .pre
+                    .instantiate_async(&mut store)
+                    .await
+                    .map_err(|e| self.verdict(export, &e, Phase::Instantiate))?;
+                (store, instance)
+            }
+        };
+        let func = instance
+            .get_typed_func::<P, R>(&mut store, export)
+            .map_err(|e| CallError::Host(format!("`{export}`: {e:#}")))?;
+        let result = func
+            .call_async(&mut store, params)
+            .await
+            .map_err(|e| self.verdict(export, &e, Phase::Call))?;
+        // An instance that trapped or ran into a limit is gone with its store.
+        if self.shared.instances == Instances::Kept {
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((store, instance));
+        }
+        Ok(result)
+    }
+
+    fn store(&self) -> Store<State> {
         let limits = &self.shared.limits;
         let mut store = Store::new(
             self.pre.engine(),
@@ -103,6 +145,13 @@ impl Guest {
             },
         );
         store.limiter(|state| &mut state.limiter);
+        store
+    }
+
+    /// Gives one call its time, fuel and sizes.
+    fn bound(&self, store: &mut Store<State>, deadline: Instant) -> Result<(), CallError> {
+        let limits = &self.shared.limits;
+        store.data_mut().log_left = limits.log_bytes_per_call;
         // Lists and strings are charged before they are copied out of the instance.
         store.set_hostcall_fuel(usize::try_from(limits.payload_bytes).unwrap_or(usize::MAX));
         if let Some(fuel) = self.limits.fuel {
@@ -118,17 +167,7 @@ impl Guest {
                 Ok(UpdateDeadline::Yield(1))
             }
         });
-        let instance = self
-            .pre
-            .instantiate_async(&mut store)
-            .await
-            .map_err(|e| self.verdict(export, &e, Phase::Instantiate))?;
-        let func = instance
-            .get_typed_func::<P, R>(&mut store, export)
-            .map_err(|e| CallError::Host(format!("`{export}`: {e:#}")))?;
-        func.call_async(&mut store, params)
-            .await
-            .map_err(|e| self.verdict(export, &e, Phase::Call))
+        Ok(())
     }
 
     fn verdict(&self, export: &'static str, error: &wasmtime::Error, phase: Phase) -> CallError {

@@ -1,7 +1,7 @@
 //! The host: loads plugins, keeps what they registered, finds what is called.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use semver::Version;
 use tokio::sync::Semaphore;
@@ -27,6 +27,18 @@ pub struct Config {
     pub log: Arc<dyn LogSink>,
     /// The active W3C `traceparent`, if a trace is active.
     pub traceparent: Option<String>,
+    /// How long instances live.
+    pub instances: Instances,
+}
+
+/// How long an instance of a plugin lives. The contract leaves it open; a plugin whose state is in its bytes alone can't tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Instances {
+    /// For one call.
+    #[default]
+    Fresh,
+    /// Until it traps, runs into a limit, or its plugin is unloaded. An instance serves one call at a time.
+    Kept,
 }
 
 impl Default for Config {
@@ -35,6 +47,7 @@ impl Default for Config {
             limits: Limits::default(),
             log: Arc::new(TracingSink),
             traceparent: None,
+            instances: Instances::Fresh,
         }
     }
 }
@@ -44,6 +57,7 @@ impl std::fmt::Debug for Config {
         f.debug_struct("Config")
             .field("limits", &self.limits)
             .field("traceparent", &self.traceparent)
+            .field("instances", &self.instances)
             .finish()
     }
 }
@@ -64,6 +78,7 @@ pub enum HostError {
 pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) log: Arc<dyn LogSink>,
+    pub(super) instances: Instances,
     traceparent: RwLock<Option<String>>,
 }
 
@@ -124,6 +139,7 @@ impl UniHost {
             shared: Arc::new(Shared {
                 limits: config.limits,
                 log: config.log,
+                instances: config.instances,
                 traceparent: RwLock::new(None),
             }),
             plugins: RwLock::default(),
@@ -310,6 +326,7 @@ impl UniHost {
             network: network.map(Arc::new),
             slots,
             shared: self.shared.clone(),
+            idle: Mutex::default(),
         })
     }
 

@@ -38,7 +38,7 @@ pub use aggregate::{Accumulator, Plan};
 pub use arguments::columns;
 pub use capability::{Capability, GrantError, Grants, NetworkGrant, Quota};
 pub use error::{CallError, LimitHit, LoadError, PluginError, code};
-pub use host::{Config, HostError, Loaded, UniHost};
+pub use host::{Config, HostError, Instances, Loaded, UniHost};
 pub use ipc::AnswerError;
 pub use json::JsonError;
 pub use limits::{Limits, PAGE_BYTES};

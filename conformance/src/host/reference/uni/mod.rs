@@ -26,6 +26,7 @@ use crate::host::protocol::{Component, Declared, Setup};
 /// What the reference host declares.
 pub(super) fn declared() -> Declared {
     driver::declare(&[
+        "instances",
         "limits",
         "merge-column",
         "network",
@@ -57,6 +58,7 @@ impl Uni {
                 .unwrap_or_default(),
             log: Arc::new(Log(outbox)),
             traceparent: environment.traceparent.0,
+            instances: environment.instances.0.map(Into::into).unwrap_or_default(),
         };
         let host = UniHost::new(config).map_err(|error| error.to_string())?;
         Ok(Self {

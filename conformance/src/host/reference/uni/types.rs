@@ -13,6 +13,23 @@ use crate::host::reference::wire::{Long, Opt, Res};
 pub(super) struct Environment {
     pub(super) traceparent: Opt<String>,
     pub(super) limits: Opt<Limits>,
+    pub(super) instances: Opt<Instances>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Instances {
+    Fresh,
+    Kept,
+}
+
+impl From<Instances> for uni::Instances {
+    fn from(instances: Instances) -> Self {
+        match instances {
+            Instances::Fresh => Self::Fresh,
+            Instances::Kept => Self::Kept,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
