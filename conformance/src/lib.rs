@@ -7,6 +7,7 @@ pub mod case;
 pub mod cli;
 pub mod contract;
 pub mod exit;
+pub mod guest;
 pub mod host;
 pub mod judge;
 pub mod law;

@@ -3,6 +3,7 @@
 mod expectations;
 mod explain;
 mod fmt;
+mod guest;
 mod list;
 mod output;
 mod run;
@@ -37,6 +38,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Lays out case files.
     Fmt(fmt::Arguments),
+    /// Tries a plugin of uni:plugin: the laws of its aggregates, the promises of its scalars and procedures.
+    Guest(guest::Arguments),
 }
 
 /// Which cases.
@@ -130,6 +133,7 @@ fn command(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<u8, Problem> {
         Command::List(arguments) => list::main(&files, arguments, out),
         Command::Explain(arguments) => explain::main(&files, arguments, out),
         Command::Fmt(arguments) => fmt::main(&files, arguments, out),
+        Command::Guest(arguments) => guest::main(arguments, out),
     }
 }
 

@@ -38,20 +38,26 @@ pub struct Counterexample {
     pub right_value: String,
 }
 
-impl fmt::Display for Counterexample {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Counterexample {
+    /// Both sides and what they came to, four lines.
+    #[must_use]
+    pub fn sides(&self) -> String {
         let Self {
-            law,
             left,
             right,
             left_value,
             right_value,
+            ..
         } = self;
+        format!("  {left}\n    = {left_value}\n  {right}\n    = {right_value}")
+    }
+}
+
+impl fmt::Display for Counterexample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let law = self.law;
         writeln!(f, "{} {}: {}", law.id(), law.name(), law.statement())?;
-        writeln!(f, "  {left}")?;
-        writeln!(f, "    = {left_value}")?;
-        writeln!(f, "  {right}")?;
-        write!(f, "    = {right_value}")
+        f.write_str(&self.sides())
     }
 }
 

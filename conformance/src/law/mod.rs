@@ -8,9 +8,10 @@ mod subject;
 mod term;
 
 pub use check::{Counterexample, Trial, try_all, try_law};
-pub use plugin::{Plugin, PluginError};
+pub(crate) use plugin::wire;
+pub use plugin::{Plugin, PluginError, Tried};
 pub use sample::{Sample, batches};
-pub use subject::{Fault, Instances, Subject};
+pub use subject::{Fault, Instances, Subject, make};
 pub use term::{Batch, Cell, Signature, Step, Term, Wire};
 
 /// A law that binds an aggregate. L17 (a state is carried bit for bit) and L18 (each row and each partial exactly once) bind

@@ -117,6 +117,11 @@ impl Plugin {
         })
     }
 
+    /// Whether the host can keep instances.
+    pub(crate) fn keeps(&self) -> bool {
+        self.declares("instances")
+    }
+
     /// Whether the host takes this capability of the driver.
     fn declares(&self, capability: &str) -> bool {
         let declared = self.host.hello().contracts.get("uni");
@@ -273,7 +278,7 @@ impl Subject for Tried<'_> {
     }
 
     fn keeps(&self) -> bool {
-        self.plugin.declares("instances")
+        self.plugin.keeps()
     }
 
     fn open(&mut self) -> Result<u32, Fault> {

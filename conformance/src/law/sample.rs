@@ -30,7 +30,7 @@ pub struct Sample {
 
 impl Sample {
     /// Samples for an aggregate of these arguments.
-    pub(super) fn any(arguments: &[Wire]) -> impl Strategy<Value = Self> + use<> {
+    pub fn any(arguments: &[Wire]) -> impl Strategy<Value = Self> + use<> {
         let term = terms(arguments);
         let batch = batches(arguments);
         let step = prop_oneof![

@@ -84,7 +84,10 @@ pub enum Fault {
 }
 
 /// Makes the state of a term, in an accumulator of its own.
-pub(super) fn make(subject: &mut dyn Subject, term: &Term) -> Result<u32, Fault> {
+///
+/// # Errors
+/// See [`Fault`]; an error of an inner term is an error of the whole.
+pub fn make(subject: &mut dyn Subject, term: &Term) -> Result<u32, Fault> {
     match term {
         Term::New => subject.open(),
         Term::Update(state, batch) => {

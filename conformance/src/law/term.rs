@@ -127,7 +127,7 @@ impl Batch {
     }
 
     /// The driver's columns.
-    pub(super) fn to_json(&self, arguments: &[Wire]) -> Json {
+    pub(crate) fn to_json(&self, arguments: &[Wire]) -> Json {
         let columns = arguments.iter().enumerate().map(|(index, wire)| {
             let cells = self.0.iter().map(|row| match row.get(index) {
                 Some(cell) => cell.to_json(*wire),
