@@ -126,11 +126,10 @@ impl Reader<'_> {
             driver,
             capabilities,
         };
-        let ty = contract.driver.environment.clone();
         contract.environment = template(
             &self.path,
             "environment",
-            templates::constant(&contract, &manifest.environment, &ty),
+            templates::environment(&contract, &manifest.environment),
         )?;
         self.templates(&mut contract)?;
         Ok(contract)
