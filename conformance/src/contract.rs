@@ -17,7 +17,7 @@ pub(crate) use self::functions::short_name;
 use self::manifest::Manifest;
 use crate::case::{
     Diagnostics,
-    model::{Call, Expr, ExprKind, FunctionRef, Span},
+    model::{Call, Expr, ExprKind, FunctionRef, Pattern, Span},
 };
 
 /// A loaded contract.
@@ -41,10 +41,15 @@ pub struct Contract {
     pub environment: Expr,
     /// Every capability a host may declare, with what it means where `contract.toml` says so.
     pub capabilities: BTreeMap<String, String>,
+    /// Profiles, with what they are: a case of one holds a host to limits or texts that are not the contract's.
+    pub profiles: BTreeMap<String, String>,
     /// The event that carries what guests say through their side channel.
     pub side_event: Option<SideEvent>,
     /// The event that tells how an instance ended, for contracts whose instances run by themselves.
     pub ended_event: Option<EndedEvent>,
+    /// The case of the error variants of the driver's functions that says that the guest trapped, for contracts whose
+    /// guests can hand out nothing before a trap.
+    pub trapped: Option<String>,
 }
 
 /// A world of a contract.
@@ -68,6 +73,8 @@ pub struct World {
     pub outlets: Vec<(FunctionRef, Expr)>,
     /// How a guest says something while it runs: an import call in which the variable `text` stands for it.
     pub side: Option<Call>,
+    /// What an import returns when it fails without a trap, for contracts that leave the choice to the host.
+    pub refusal: Option<Pattern>,
 }
 
 impl World {

@@ -97,6 +97,8 @@ fn the_whole_language() -> Test {
         return Err("two cases".into());
     };
     assert_eq!(calls.needs, ["limits", "models"]);
+    assert_eq!(calls.profile.as_deref(), Some("strict"));
+    assert_eq!(handlers.profile, None);
     assert_eq!(calls.quotes, ["first words", "second words"]);
     assert_eq!(calls.guests[0].name, "guest");
     assert_eq!(handlers.needs, ["restart"]);

@@ -46,12 +46,18 @@ pub(super) fn main(
             };
             Problem::usage(format!("no case `{}`{hint}", arguments.case))
         })?;
-    writeln!(out, "{} ({})", case.id, case.level.name())?;
+    writeln!(out, "{} ({})", case.id, case.binding())?;
     for quote in &case.quotes {
         writeln!(out, "\nThe contract says:\n  \"{quote}\"")?;
     }
     if !case.needs.is_empty() {
         writeln!(out, "\nA host must declare: {}", case.needs.join(", "))?;
+    }
+    if let Some(profile) = &case.profile {
+        let contract = suite.contracts.get(&case.contract);
+        let words = contract.and_then(|(contract, _)| contract.profiles.get(profile));
+        let words = words.map_or("", String::as_str);
+        writeln!(out, "\nOnly for hosts of the profile {profile}: {words}")?;
     }
     let text = case
         .source

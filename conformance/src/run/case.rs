@@ -1,7 +1,7 @@
 //! One case from plan to verdict.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -38,6 +38,8 @@ pub struct Bench<'a> {
     pub contract: &'a Contract,
     /// Its worlds.
     pub worlds: &'a Worlds,
+    /// Profiles that every host is held to.
+    pub profiles: &'a BTreeSet<String>,
     /// The outside of the host.
     pub testbed: &'a Testbed,
 }
@@ -133,12 +135,16 @@ fn verdict(
             capabilities: vec![format!("contract {}", case.contract)],
         });
     };
-    let missing: Vec<String> = case
+    let mut missing: Vec<String> = case
         .needs
         .iter()
         .filter(|need| !declared.capabilities.contains(need))
         .cloned()
         .collect();
+    let profile = case.profile.iter().filter(|profile| {
+        !declared.profiles.contains(profile) && !bench.profiles.contains(*profile)
+    });
+    missing.extend(profile.map(|profile| format!("profile {profile}")));
     if !missing.is_empty() {
         return Err(Verdict::Unsupported {
             capabilities: missing,

@@ -211,6 +211,7 @@ impl<'a> Checker<'a> {
     fn case(&mut self, case: &syntax::Case, group: &str, lines: &[Line]) -> Option<Case> {
         let id = format!("{group}.{}", case.name.text);
         self.words(case);
+        self.profile(case.profile.as_ref());
         let environment = self.environment(case.environment.as_ref());
         let mut guests = Vec::new();
         for guest in &case.guests {
@@ -245,6 +246,7 @@ impl<'a> Checker<'a> {
             id,
             contract: self.contract.name.clone(),
             level: case.level,
+            profile: case.profile.as_ref().map(|name| name.text.clone()),
             quotes: case.quotes.iter().map(|quote| quote.text.clone()).collect(),
             needs: self.needs.iter().cloned().collect(),
             limit: case.limit.unwrap_or(LIMIT),
@@ -310,6 +312,21 @@ impl<'a> Checker<'a> {
                 .maybe_help(help),
             );
         }
+    }
+
+    fn profile(&mut self, name: Option<&syntax::Name>) {
+        let known = |name: &&syntax::Name| self.contract.profiles.contains_key(&name.text);
+        let Some(name) = name.filter(|name| !known(name)) else {
+            return;
+        };
+        let contract = &self.contract.name;
+        let message = format!("contract `{contract}` has no profile `{}`", name.text);
+        let names = self.contract.profiles.keys().map(String::as_str);
+        let help = closest_or_all(&name.text, "profiles", names)
+            .unwrap_or_else(|| "name it under `[profiles]` in `contract.toml`".to_owned());
+        self.problems.push(
+            Problem::new("unknown-profile", name.span, message, "unknown profile").help(help),
+        );
     }
 
     fn environment(&mut self, term: Option<&syntax::Term>) -> Option<Expr> {

@@ -26,6 +26,7 @@ pub(crate) struct File {
 pub(crate) struct Case {
     pub(crate) name: Name,
     pub(crate) level: Level,
+    pub(crate) profile: Option<Name>,
     pub(crate) needs: Vec<Name>,
     pub(crate) limit: Option<Duration>,
     pub(crate) quotes: Vec<Name>,
@@ -99,6 +100,8 @@ pub(crate) enum Param {
     Ignore,
     Bind(Name),
     Guard(Term),
+    /// `{field: PARAM, ..}`; the place, and whether `..` leaves the other fields free.
+    Fields(Vec<(Name, Param)>, bool, Span),
 }
 
 /// `store-get`, `r.get`, `core.send`, `wasi:io/poll.poll`.
@@ -194,6 +197,7 @@ pub(crate) enum Outcome {
     Returns(Span),
     Trap(Span),
     Timeout(Span),
+    Refused(Span),
     Value(Term),
 }
 
