@@ -21,7 +21,7 @@ use self::manifest::Manifest;
 use crate::{
     case::{
         Diagnostics,
-        model::{Call, Expr, ExprKind, FunctionRef, Span},
+        model::{Call, Expr, ExprKind, FunctionRef, Pattern, Span},
     },
     payload::schema::{Schema, SchemaError},
 };
@@ -55,6 +55,9 @@ pub struct Contract {
     pub side_event: Option<SideEvent>,
     /// The event that tells how an instance ended, for contracts whose instances run by themselves.
     pub ended_event: Option<EndedEvent>,
+    /// The case of the error variants of the driver's functions that says that the guest trapped, for contracts whose
+    /// guests can hand out nothing before a trap.
+    pub trapped: Option<String>,
 }
 
 /// A world of a contract.
@@ -78,6 +81,8 @@ pub struct World {
     pub outlets: Vec<(FunctionRef, Expr)>,
     /// How a guest says something while it runs: an import call in which the variable `text` stands for it.
     pub side: Option<Call>,
+    /// What an import returns when it fails without a trap, for contracts that leave the choice to the host.
+    pub refusal: Option<Pattern>,
 }
 
 impl World {

@@ -312,6 +312,29 @@ pub enum Call {
     Grow(u32),
     /// `count()`, a `u32`.
     Count,
+    /// `keep("NAME", TEXT)`: remembers a text in the instance, over calls.
+    Keep {
+        /// What it is kept under.
+        name: String,
+        /// The text.
+        value: Expr,
+    },
+    /// `kept("NAME")`: the text kept last under this name, empty before there is one.
+    Kept(String),
+    /// `json-number(TEXT, "MEMBER")`, a `u32`: the first member of that name in a JSON text.
+    JsonNumber {
+        /// The text.
+        text: Expr,
+        /// The member's name.
+        member: String,
+    },
+    /// `json-text(TEXT, "MEMBER")`: the same for a text between quotes, as it is written.
+    JsonText {
+        /// The text.
+        text: Expr,
+        /// The member's name.
+        member: String,
+    },
 }
 
 impl Call {
@@ -320,8 +343,25 @@ impl Call {
         match self {
             Call::Function { function, .. } => function.ty.result.clone(),
             Call::Grow(_) => Some(Type::S32),
-            Call::Count => Some(Type::U32),
+            Call::Count | Call::JsonNumber { .. } => Some(Type::U32),
+            Call::Keep { .. } => None,
+            Call::Kept(_) | Call::JsonText { .. } => Some(Type::String),
         }
+    }
+
+    /// Whether it leaves no record: it concerns the guest's own memory alone, and nothing is expected of it.
+    pub fn is_silent(&self, expect: &Expectation) -> bool {
+        let own = matches!(
+            self,
+            Call::Keep { .. } | Call::Kept(_) | Call::JsonNumber { .. } | Call::JsonText { .. }
+        );
+        own && expect.outcomes.iter().all(|(_, outcome)| match outcome {
+            Outcome::Returns => true,
+            Outcome::Value(pattern) => {
+                matches!(pattern.kind, PatternKind::Any | PatternKind::Bind(_))
+            }
+            _ => false,
+        })
     }
 }
 
@@ -412,8 +452,19 @@ pub enum Outcome {
     Trap,
     /// Nothing came in time.
     Timeout,
+    /// The call fails: it traps, or returns what this pattern of the contract matches.
+    Refused(Pattern),
     /// A normal return of a value of this pattern.
     Value(Pattern),
+}
+
+impl Expectation {
+    /// Whether the guest may be gone after the call.
+    pub fn may_trap(&self) -> bool {
+        self.outcomes
+            .iter()
+            .any(|(_, outcome)| matches!(outcome, Outcome::Trap | Outcome::Refused(_)))
+    }
 }
 
 /// A host step.

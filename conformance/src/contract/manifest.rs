@@ -50,6 +50,8 @@ struct WorldManifest {
     optional: Vec<String>,
     /// A call with `$text`.
     side: Option<String>,
+    /// A pattern of a text: an import failed without a trap.
+    refusal: Option<String>,
     /// Export -> value with `$text`.
     #[serde(default)]
     outlet: IndexMap<String, String>,
@@ -60,6 +62,8 @@ struct WorldManifest {
 struct Events {
     side: Option<Side>,
     ended: Option<Ended>,
+    /// A case of the variant in which calls of the driver fail.
+    trapped: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -130,6 +134,7 @@ impl Reader<'_> {
                 .as_ref()
                 .map(|ended| self.ended_event(&driver, ended))
                 .transpose()?,
+            trapped: self.trapped(&driver)?,
             driver,
             capabilities,
             profiles: self.profiles()?,
@@ -189,9 +194,18 @@ impl Reader<'_> {
                 )?),
                 None => None,
             };
+            let refusal = match &manifest.refusal {
+                Some(text) => Some(template(
+                    &self.path,
+                    &format!("worlds.{name}.refusal"),
+                    templates::pattern(contract, text, &Type::String),
+                )?),
+                None => None,
+            };
             if let Some(world) = contract.worlds.get_mut(name) {
                 world.outlets = outlets;
                 world.side = side;
+                world.refusal = refusal;
             }
         }
         Ok(())
@@ -260,7 +274,26 @@ impl Reader<'_> {
             launch,
             outlets: Vec::new(),
             side: None,
+            refusal: None,
         })
+    }
+
+    fn trapped(&self, driver: &Driver) -> Result<Option<String>, ContractError> {
+        let Some(name) = &self.manifest.events.trapped else {
+            return Ok(None);
+        };
+        let known = driver.functions.iter().any(|function| {
+            function
+                .function
+                .ty
+                .result
+                .as_ref()
+                .is_some_and(|ty| error_case(ty, name).is_some())
+        });
+        match known {
+            true => Ok(Some(name.clone())),
+            false => Err(self.wrong(format!("no call of the driver fails with `{name}`"))),
+        }
     }
 
     /// A function by `name` or `interface.name`.
@@ -347,5 +380,16 @@ impl Reader<'_> {
             trapped: self.part(&cases, &ended.trapped)?,
             terminated: self.part(&cases, &ended.terminated)?,
         })
+    }
+}
+
+/// The case of this name of the variant that is a result's error.
+fn error_case(ty: &Type, name: &str) -> Option<usize> {
+    match ty {
+        Type::Result(_, Some(error)) => match &**error {
+            Type::Variant(cases) => cases.iter().position(|case| &*case.name == name),
+            _ => None,
+        },
+        _ => None,
     }
 }

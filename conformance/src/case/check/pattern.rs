@@ -111,6 +111,16 @@ impl Checker<'_> {
                 "only `await` can time out",
             )
             .then_some(Outcome::Timeout),
+            syntax::Outcome::Refused(span) => {
+                let refusal = self
+                    .contract
+                    .world(&self.world)
+                    .and_then(|world| world.refusal.clone())
+                    .filter(|pattern| judged.trap && Some(&pattern.ty) == judged.ty);
+                let help = "`refused` is the outcome of a guest's call whose failure the contract's `refusal` describes";
+                refuse(refusal.is_some(), *span, "refused", help)
+                    .then_some(Outcome::Refused(refusal?))
+            }
             syntax::Outcome::Value(term) => match judged.ty {
                 Some(ty) => self.pattern(term, ty).map(Outcome::Value),
                 None if matches!(term.kind, TermKind::Wildcard) => Some(Outcome::Returns),
@@ -591,7 +601,8 @@ fn outcome_span(outcome: &syntax::Outcome) -> Span {
     match outcome {
         syntax::Outcome::Returns(span)
         | syntax::Outcome::Trap(span)
-        | syntax::Outcome::Timeout(span) => *span,
+        | syntax::Outcome::Timeout(span)
+        | syntax::Outcome::Refused(span) => *span,
         syntax::Outcome::Value(term) => term.span,
     }
 }

@@ -197,6 +197,7 @@ pub(crate) enum Outcome {
     Returns(Span),
     Trap(Span),
     Timeout(Span),
+    Refused(Span),
     Value(Term),
 }
 
