@@ -4,6 +4,7 @@ mod expectations;
 mod explain;
 mod fmt;
 mod list;
+mod mcp;
 mod output;
 mod run;
 mod select;
@@ -37,6 +38,9 @@ enum Command {
     Explain(explain::Arguments),
     /// Lays out case files.
     Fmt(fmt::Arguments),
+    /// Serves MCP on standard input and output, for cases that want a server.
+    #[command(hide = true)]
+    Mcp(mcp::Arguments),
 }
 
 /// Which cases.
@@ -130,6 +134,7 @@ fn command(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<u8, Problem> {
         Command::List(arguments) => list::main(&files, arguments, out),
         Command::Explain(arguments) => explain::main(&files, arguments, out),
         Command::Fmt(arguments) => fmt::main(&files, arguments, out),
+        Command::Mcp(arguments) => mcp::main(arguments, out),
     }
 }
 
