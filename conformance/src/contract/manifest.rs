@@ -144,11 +144,10 @@ impl Reader<'_> {
             schemas: self.schemas.clone(),
             answers: manifest.answers.clone(),
         };
-        let ty = contract.driver.environment.clone();
         contract.environment = template(
             &self.path,
             "environment",
-            templates::constant(&contract, &manifest.environment, &ty),
+            templates::environment(&contract, &manifest.environment),
         )?;
         self.templates(&mut contract)?;
         self.answers(&contract)?;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::super::model::{Comparison, Level, Span};
+use super::super::model::{Comparison, Level, Observed, Span};
 
 /// A word or text and where it is.
 #[derive(Clone, Debug)]
@@ -239,8 +239,30 @@ pub(crate) enum HostStepKind {
         parallel: bool,
         body: Vec<HostStep>,
     },
-    Requests {
+    Observe {
+        what: Observed,
+        within: Option<Duration>,
         expect: Expectation,
+    },
+    Push {
+        path: Term,
+        message: Term,
+        within: Option<Duration>,
+    },
+    HangUp {
+        path: Term,
+        within: Option<Duration>,
+    },
+    File {
+        path: Term,
+        content: Term,
+    },
+    Directory {
+        path: Term,
+    },
+    Link {
+        path: Term,
+        target: Term,
     },
 }
 
