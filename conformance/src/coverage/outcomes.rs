@@ -114,9 +114,7 @@ impl Reader<'_> {
         let function = self.functions.get(index);
         let answer = function.and_then(|function| self.answer(function));
         let succeeds = match answer {
-            Some(answer) => {
-                (answer.success || ends.transcript) && (ends.returns || ends.transcript)
-            }
+            Some(answer) => ends.transcript || answer.success && ends.returns,
             None => ends.returns || ends.transcript,
         };
         let refused = answer.is_some_and(|answer| answer.failure);
