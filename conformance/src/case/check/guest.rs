@@ -102,6 +102,9 @@ impl Checker<'_> {
                 return None;
             }
         };
+        if form == FileForm::Component && bytes.starts_with(b"\0asm") {
+            return Some(GuestKind::Bytes(bytes));
+        }
         let Ok(text) = String::from_utf8(bytes) else {
             self.problems
                 .push(wrong("this file is not UTF-8 text".into()));
