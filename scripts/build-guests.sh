@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the plugins in Rust and puts them into conformance/guests/prebuilt, with a list of what they were built from. With
+# Builds the guests in Rust and puts them into conformance/guests/prebuilt, with a list of what they were built from. With
 # `--check`, compares instead: fails when a source has changed since, and, where a toolchain is there, when the bytes differ.
 #
 # The target wasm32-unknown-unknown comes from rustup where it has it. Elsewhere Debian's rustc-web, cargo-web, rust-web-src
@@ -12,7 +12,7 @@ check=false
 [ "${1:-}" = --check ] && check=true
 
 sources() {
-  find $here/aggregates $here/plugins wit/uni -type f \
+  find $here/aggregates $here/real wit -type f \
     \( -name '*.rs' -o -name '*.toml' -o -name '*.lock' -o -name '*.wit' \) -not -path '*/target/*' | LC_ALL=C sort | xargs sha256sum
 }
 
@@ -43,13 +43,18 @@ cargo build --quiet -p conformance --example componentize
 # No path of this machine in the bytes.
 remap="--remap-path-prefix=$PWD=/witgate --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
 guest() { # NAME PACKAGE FEATURES
-  RUSTFLAGS=$remap "${run[@]}" build --quiet --locked --release --manifest-path $here/plugins/Cargo.toml --target $target "${flags[@]}" -p "$2" ${3:+--features "$3"}
-  target/debug/examples/componentize "$here/plugins/target/$target/release/${2//-/_}.wasm" "$built/$1.wasm"
+  RUSTFLAGS=$remap "${run[@]}" build --quiet --locked --release --manifest-path $here/real/Cargo.toml --target $target "${flags[@]}" -p "$2" ${3:+--features "$3"}
+  target/debug/examples/componentize "$here/real/target/$target/release/${2//-/_}.wasm" "$built/$1.wasm"
 }
 guest aggregates-lawful plugin-aggregates ""
 guest aggregates-unlawful plugin-aggregates unlawful
 guest scalars-honest plugin-scalars ""
 guest scalars-dishonest plugin-scalars unlawful
+guest procedures real-procedures ""
+guest inferlet real-inferlet ""
+guest agent real-agent ""
+guest instance real-instance ""
+guest workload real-workload ""
 
 if $check; then
   for guest in "$built"/*.wasm; do

@@ -1,5 +1,5 @@
 //! Aggregates of `uni:plugin@0.1.0`, some lawful and some that break the laws of `docs/laws.md` on purpose. The same source
-//! is compiled into guest components (`conformance/guests/plugins`) and called here natively, thousands of times a second.
+//! is compiled into guest components (`conformance/guests/real`) and called here natively, thousands of times a second.
 
 mod bytes;
 mod fold;
