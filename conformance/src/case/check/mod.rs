@@ -319,12 +319,12 @@ impl<'a> Checker<'a> {
         let syntax::TermKind::Record(fields, None) = &term.kind else {
             return self.mismatch(term, &ty);
         };
-        let defaults = match &self.contract.environment.kind {
-            ExprKind::Const(Value::Record(values)) => values.clone(),
-            _ => Vec::new(),
-        };
+        let defaults = self.defaults(&ty);
         let found = self.fields(fields, &ty)?;
-        let items = self.record_fields(&found, &ty, Some(&defaults), term)?;
+        let side = std::mem::replace(&mut self.side, Side::Host);
+        let items = self.record_fields(&found, &ty, Some(&defaults), term);
+        self.side = side;
+        let items = items?;
         let kind = match compound::constants(&items) {
             Some(values) => ExprKind::Const(Value::Record(values)),
             None => ExprKind::Record(items),
@@ -334,6 +334,24 @@ impl<'a> Checker<'a> {
             kind,
             span: term.span,
         })
+    }
+
+    /// The fields of the contract's environment.
+    fn defaults(&self, ty: &Type) -> Vec<Expr> {
+        let environment = &self.contract.environment;
+        match (&environment.kind, ty) {
+            (ExprKind::Record(items), _) => items.clone(),
+            (ExprKind::Const(Value::Record(values)), Type::Record(fields)) => fields
+                .iter()
+                .zip(values)
+                .map(|(field, value)| Expr {
+                    ty: field.ty.clone(),
+                    kind: ExprKind::Const(value.clone()),
+                    span: environment.span,
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// Notes the capability of a record's field that is given.
