@@ -1,5 +1,7 @@
 //! One honest, complete host for the contracts that witgate ships, on wasmtime. It knows nothing of the suite.
 
+pub mod akshi;
 pub mod engine;
+mod outbound;
 pub mod pie;
 pub mod uni;
