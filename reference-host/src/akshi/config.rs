@@ -30,6 +30,42 @@ pub struct AgentConfig {
     pub log_level: Level,
 }
 
+impl AgentConfig {
+    /// Checks the name, and that names and keys are there once. What is behind them is checked when the agent is loaded.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let name = self.name.as_bytes();
+        let fits = name.first().is_some_and(|&first| letter(first))
+            && name.len() <= NAME_BYTES
+            && name
+                .iter()
+                .all(|&byte| letter(byte) || byte == b'-' || byte == b'_');
+        if !fits {
+            return Err(format!("{:?} is no name of an agent", self.name));
+        }
+        distinct("MCP server", self.mcp_servers.iter().map(|it| &it.name))?;
+        distinct("model", self.models.iter().map(|it| &it.name))?;
+        distinct("channel", self.channels.iter().map(|it| &it.name))?;
+        distinct("key", self.config.iter().map(|it| &it.key))
+    }
+}
+
+/// Bytes of an agent's name.
+const NAME_BYTES: usize = 64;
+
+fn distinct<'n>(what: &str, names: impl Iterator<Item = &'n String>) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if name.is_empty() || !seen.insert(name) {
+            return Err(format!("the {what} {name:?} is empty or there twice"));
+        }
+    }
+    Ok(())
+}
+
 /// A group of host functions that is granted or denied as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Capability {
