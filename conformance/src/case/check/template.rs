@@ -29,11 +29,7 @@ pub(crate) fn constant(contract: &Contract, text: &str, ty: &Type) -> Result<Exp
 }
 
 /// An environment: a value in which texts may name surroundings.
-pub(crate) fn environment(
-    contract: &Contract,
-    text: &str,
-    ty: &Type,
-) -> Result<Expr, Diagnostics> {
+pub(crate) fn environment(contract: &Contract, text: &str, ty: &Type) -> Result<Expr, Diagnostics> {
     run(contract, text, |checker| {
         let term = syntax::parse_term(text)?;
         checker.side = Side::Host;
