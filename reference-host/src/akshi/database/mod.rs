@@ -96,6 +96,10 @@ impl Database {
     pub(super) async fn query(&self, sql: &str) -> Result<String, CallError> {
         let most = self.limits.db_json_bytes;
         self.statement(sql, Mode::Query, move |_, statement| {
+            // The authorizer has said so already, in better words.
+            if !statement.readonly() {
+                return Err(CallError::failed("not allowed here: a write in a query"));
+            }
             rows::to_json(statement, most)
         })
         .await
