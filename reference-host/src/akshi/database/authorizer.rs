@@ -77,9 +77,17 @@ struct State {
 }
 
 impl Guard {
-    /// From now on for statements of this mode. What was refused before is kept until [`Guard::take_refusal`].
-    pub(super) fn set(&self, mode: Mode) {
-        self.state().mode = mode;
+    /// From now on for statements of this mode, of which none was refused yet.
+    pub(super) fn enter(&self, mode: Mode) {
+        *self.state() = State {
+            mode,
+            refused: None,
+        };
+    }
+
+    /// From now on for statements of the host.
+    pub(super) fn leave(&self) {
+        self.state().mode = Mode::Host;
     }
 
     /// What was refused since the last time this was asked.

@@ -131,7 +131,7 @@ impl Database {
         let rolled_back = self
             .file
             .work_if_open(move |connection| {
-                control.guard.set(Mode::Host);
+                control.guard.leave();
                 if connection.is_autocommit() {
                     return Ok(());
                 }
@@ -228,7 +228,7 @@ impl Control {
     }
 
     fn enter(&self, mode: Mode, call: Call) -> Entered<'_> {
-        self.guard.set(mode);
+        self.guard.enter(mode);
         *self.call() = Some(call);
         Entered(self)
     }
@@ -263,7 +263,7 @@ struct Entered<'c>(&'c Control);
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        self.0.guard.set(Mode::Host);
+        self.0.guard.leave();
         *self.0.call() = None;
     }
 }
