@@ -11,7 +11,10 @@ use super::{
     Contract, ContractError, Driver, EndedEvent, SideEvent, World, driver_capabilities, functions,
     no_environment, template,
 };
-use crate::case::{model::FunctionRef, template as templates};
+use crate::{
+    case::{model::FunctionRef, template as templates},
+    payload::schema::Schema,
+};
 
 /// The file.
 #[derive(Debug, Deserialize)]
@@ -27,6 +30,12 @@ pub(super) struct Manifest {
     /// Capabilities that no doc line of the driver names, or words about one that is named there.
     #[serde(default)]
     capabilities: BTreeMap<String, String>,
+    /// Profiles that cases may name, with what they are.
+    #[serde(default)]
+    profiles: BTreeMap<String, String>,
+    /// Export -> driver functions whose answers tell what came of calling it, where none is called like the export.
+    #[serde(default)]
+    answers: BTreeMap<String, Vec<String>>,
     worlds: IndexMap<String, WorldManifest>,
     #[serde(default)]
     events: Events,
@@ -47,6 +56,8 @@ struct WorldManifest {
     optional: Vec<String>,
     /// A call with `$text`.
     side: Option<String>,
+    /// A pattern of a text: an import failed without a trap.
+    refusal: Option<String>,
     /// Export -> value with `$text`.
     #[serde(default)]
     outlet: IndexMap<String, String>,
@@ -57,6 +68,8 @@ struct WorldManifest {
 struct Events {
     side: Option<Side>,
     ended: Option<Ended>,
+    /// A case of the variant in which calls of the driver fail.
+    trapped: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,6 +97,7 @@ pub(super) struct Reader<'a> {
     pub(super) path: String,
     pub(super) name: &'a str,
     pub(super) manifest: Manifest,
+    pub(super) schemas: BTreeMap<String, Schema>,
 }
 
 impl Reader<'_> {
@@ -126,17 +140,53 @@ impl Reader<'_> {
                 .as_ref()
                 .map(|ended| self.ended_event(&driver, ended))
                 .transpose()?,
+            trapped: self.trapped(&driver)?,
             driver,
             capabilities,
+            profiles: self.profiles()?,
+            schemas: self.schemas.clone(),
+            answers: manifest.answers.clone(),
         };
-        let ty = contract.driver.environment.clone();
         contract.environment = template(
             &self.path,
             "environment",
-            templates::environment(&contract, &manifest.environment, &ty),
+            templates::environment(&contract, &manifest.environment),
         )?;
         self.templates(&mut contract)?;
+        self.answers(&contract)?;
         Ok(contract)
+    }
+
+    /// Whether the exports and the driver functions of `answers` are there.
+    fn answers(&self, contract: &Contract) -> Result<(), ContractError> {
+        for (export, answers) in &contract.answers {
+            let mut exports = contract.worlds.values().flat_map(|world| &world.exports);
+            if !exports.any(|function| function.name == *export) {
+                return Err(self.wrong(format!("there is no export `{export}`")));
+            }
+            let unknown = |name: &&String| contract.driver_function(name).is_none();
+            if let Some(name) = answers.iter().find(unknown) {
+                return Err(self.wrong(format!("the driver has no function `{name}`")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Profiles whose names a case file can write.
+    fn profiles(&self) -> Result<BTreeMap<String, String>, ContractError> {
+        let label = |name: &str| {
+            name.starts_with(|first: char| first.is_ascii_lowercase())
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        };
+        let profiles = &self.manifest.profiles;
+        match profiles.keys().find(|name| !label(name)) {
+            None => Ok(profiles.clone()),
+            Some(name) => Err(self.wrong(format!(
+                "the profile `{name}` is not named by small letters, digits and `-`"
+            ))),
+        }
     }
 
     /// Outlets and side channels: they are checked against the worlds, which must be there before.
@@ -166,9 +216,18 @@ impl Reader<'_> {
                 )?),
                 None => None,
             };
+            let refusal = match &manifest.refusal {
+                Some(text) => Some(template(
+                    &self.path,
+                    &format!("worlds.{name}.refusal"),
+                    templates::pattern(contract, text, &Type::String),
+                )?),
+                None => None,
+            };
             if let Some(world) = contract.worlds.get_mut(name) {
                 world.outlets = outlets;
                 world.side = side;
+                world.refusal = refusal;
             }
         }
         Ok(())
@@ -236,7 +295,26 @@ impl Reader<'_> {
             loads,
             outlets: Vec::new(),
             side: None,
+            refusal: None,
         })
+    }
+
+    fn trapped(&self, driver: &Driver) -> Result<Option<String>, ContractError> {
+        let Some(name) = &self.manifest.events.trapped else {
+            return Ok(None);
+        };
+        let known = driver.functions.iter().any(|function| {
+            function
+                .function
+                .ty
+                .result
+                .as_ref()
+                .is_some_and(|ty| error_case(ty, name).is_some())
+        });
+        match known {
+            true => Ok(Some(name.clone())),
+            false => Err(self.wrong(format!("no call of the driver fails with `{name}`"))),
+        }
     }
 
     /// A function by `name` or `interface.name`.
@@ -323,5 +401,16 @@ impl Reader<'_> {
             trapped: self.part(&cases, &ended.trapped)?,
             terminated: self.part(&cases, &ended.terminated)?,
         })
+    }
+}
+
+/// The case of this name of the variant that is a result's error.
+fn error_case(ty: &Type, name: &str) -> Option<usize> {
+    match ty {
+        Type::Result(_, Some(error)) => match &**error {
+            Type::Variant(cases) => cases.iter().position(|case| &*case.name == name),
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -148,7 +148,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn bail(&mut self) -> fixtures::puppet::Label {
+    pub(super) fn bail(&mut self) -> fixtures::puppet::Label {
         *self.scope.bail.get_or_insert_with(|| self.program.label())
     }
 }
@@ -171,7 +171,8 @@ pub(crate) fn binds(pattern: &Pattern) -> bool {
     }
 }
 
-fn part_places(types: &[Type], place: &Place) -> Vec<Place> {
+/// Where the fields of a record or the parts of a tuple at this place lie.
+pub(super) fn part_places(types: &[Type], place: &Place) -> Vec<Place> {
     match place {
         Place::Memory { base, offset } => abi::field_offsets(types)
             .into_iter()

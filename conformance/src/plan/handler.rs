@@ -7,7 +7,10 @@ use fixtures::{
     puppet::{self, Arith, Label, Op, Operand, Program, Slot},
 };
 
-use super::{Clause, Node, PlanError, Step, Surroundings, transcript_prefix};
+use super::{
+    Clause, Node, PlanError, Step, Surroundings, bind::part_places, intrinsic::Keeper,
+    transcript_prefix,
+};
 use crate::{
     case::model::{Call, Expr, FunctionRef, Guest, Handler, Param, Span},
     contract::World,
@@ -31,6 +34,7 @@ pub(super) struct Compiler<'a> {
     pub(super) program: Program,
     pub(super) steps: Vec<Step>,
     pub(super) clauses: Vec<Clause>,
+    pub(super) keepers: HashMap<String, Keeper>,
     pub(super) scope: Scope,
 }
 
@@ -64,6 +68,7 @@ impl<'a> Compiler<'a> {
             program: Program::new(),
             steps: Vec::new(),
             clauses: Vec::new(),
+            keepers: HashMap::new(),
             scope: Scope::default(),
         }
     }
@@ -112,13 +117,7 @@ impl<'a> Compiler<'a> {
             .zip(places)
             .zip(&handler.export.ty.params)
         {
-            match param {
-                Param::Ignore => {}
-                Param::Bind(name) => {
-                    self.scope.vars.insert(name.clone(), (place, ty.clone()));
-                }
-                Param::Guard(text) => self.guard(text, &place, next, handler.span)?,
-            }
+            self.param(param, place, ty, next, handler.span)?;
         }
         let mut nodes = self.statements(&handler.body)?;
         let returned = matches!(nodes.last(), Some(Node::Return | Node::Stop(_)));
@@ -135,6 +134,10 @@ impl<'a> Compiler<'a> {
             if handler.main {
                 self.return_transcript(handler.span)?;
             } else if handler.export.ty.result.is_none() {
+                // Nothing carries the transcript out with the end of such an export.
+                if self.scope.unflushed {
+                    self.flush(handler.span)?;
+                }
                 self.program.push(Op::Return { value: None });
             } else {
                 return Err(PlanError::new(
@@ -157,6 +160,38 @@ impl<'a> Compiler<'a> {
         }
         self.program.place(next);
         Ok(())
+    }
+
+    /// Binds a parameter, or jumps to the next clause where its guard does not hold.
+    fn param(
+        &mut self,
+        param: &Param,
+        place: Place,
+        ty: &Type,
+        next: Label,
+        span: Span,
+    ) -> Result<(), PlanError> {
+        match param {
+            Param::Ignore => Ok(()),
+            Param::Bind(name) => {
+                self.scope.vars.insert(name.clone(), (place, ty.clone()));
+                Ok(())
+            }
+            Param::Guard(text) => self.guard(text, &place, next, span),
+            Param::Fields(fields) => {
+                let types: Vec<Type> = match ty {
+                    Type::Record(declared) => {
+                        declared.iter().map(|field| field.ty.clone()).collect()
+                    }
+                    _ => Vec::new(),
+                };
+                let places = part_places(&types, &place);
+                for ((field, place), ty) in fields.iter().zip(places).zip(&types) {
+                    self.param(field, place, ty, next, span)?;
+                }
+                Ok(())
+            }
+        }
     }
 
     fn guard(

@@ -6,7 +6,7 @@ use super::{
     verdict::Failure,
 };
 use crate::{
-    case::model::{self, Case, Guest, GuestKind, Span},
+    case::model::{Case, Guest, GuestKind, Span},
     judge::walk::{self, Deviation, End, Readings, Report},
     plan::{self, Plan, PlannedGuest},
 };
@@ -176,8 +176,24 @@ impl Judgement<'_, '_> {
         report: &mut Report,
         stopped: bool,
     ) -> Result<(), Failure> {
-        let readings = self.readings(planned, index, None)?;
-        called(planned, index, readings, stopped, scope, report)
+        let (readings, parts) = self.readings(planned, index, None)?;
+        let clause = &planned.clauses[index];
+        if parts == 0 && self.session.trapped && self.lost(planned, clause, scope, report)? {
+            return Ok(());
+        }
+        called(planned, index, (readings, parts), stopped, scope, report)
+    }
+
+    /// A clause that left nothing, while a call of the driver told of a trap.
+    fn lost(
+        &self,
+        planned: &PlannedGuest,
+        clause: &plan::Clause,
+        scope: &Scope<'_>,
+        report: &mut Report,
+    ) -> Result<bool, Failure> {
+        walk::walk_lost(planned, clause, &mut scope.fresh(), report)
+            .map_err(|deviation| from_deviation(*deviation))
     }
 
     /// Everything a clause left behind, and in how many pieces.
@@ -258,12 +274,10 @@ fn called(
 /// Whether a clause says where it traps.
 fn expects_trap(planned: &PlannedGuest, nodes: &[plan::Node]) -> bool {
     nodes.iter().any(|node| match node {
-        plan::Node::Step(index) => planned.steps.get(*index).is_some_and(|step| {
-            step.expect
-                .outcomes
-                .iter()
-                .any(|(_, outcome)| matches!(outcome, model::Outcome::Trap))
-        }),
+        plan::Node::Step(index) => planned
+            .steps
+            .get(*index)
+            .is_some_and(|step| step.expect.may_trap()),
         plan::Node::Loop { body, .. } => expects_trap(planned, body),
         plan::Node::Stop(_) => true,
         plan::Node::Return => false,
@@ -289,16 +303,18 @@ fn walk_one(
         &mut inner,
         report,
     )
-    .map_err(|deviation| {
-        let Deviation { span, mismatch } = *deviation;
-        Failure {
-            span: Some(span),
-            path: mismatch.path,
-            expected: mismatch.expected,
-            actual: mismatch.actual,
-            notes: Vec::new(),
-        }
-    })
+    .map_err(|deviation| from_deviation(*deviation))
+}
+
+fn from_deviation(deviation: Deviation) -> Failure {
+    let Deviation { span, mismatch } = deviation;
+    Failure {
+        span: Some(span),
+        path: mismatch.path,
+        expected: mismatch.expected,
+        actual: mismatch.actual,
+        notes: Vec::new(),
+    }
 }
 
 fn failure(span: Span, expected: &str, actual: &str) -> Failure {

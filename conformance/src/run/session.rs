@@ -137,6 +137,8 @@ pub(super) struct Session<'a> {
     pub(super) signals: HashMap<Option<String>, VecDeque<String>>,
     pub(super) parts: Vec<Part>,
     pub(super) ended: HashMap<String, Ended>,
+    /// Whether a call of the driver failed because its guest trapped, for contracts that say how that is told.
+    pub(super) trapped: bool,
     /// Time spent in waits that the case demands.
     pub(super) waited: Duration,
 }
@@ -159,6 +161,7 @@ impl<'a> Session<'a> {
             signals: HashMap::new(),
             parts: Vec::new(),
             ended: HashMap::new(),
+            trapped: false,
             waited: Duration::ZERO,
         }
     }
@@ -235,6 +238,11 @@ impl<'a> Session<'a> {
                 function.name
             ),
         })?;
+        self.trapped |= self
+            .contract
+            .trapped
+            .as_ref()
+            .is_some_and(|case| failed_with(ty, &value, case));
         self.collect_transcripts(&value, instance);
         Ok(Some(value))
     }
@@ -367,13 +375,8 @@ impl<'a> Session<'a> {
             return;
         }
         match value {
-            Value::String(text) => {
-                let mut rest = text.as_str();
-                while let Some(at) = rest.find(TRANSCRIPT) {
-                    rest = &rest[at + TRANSCRIPT.len()..];
-                    self.parts.push(part(rest, instance));
-                }
-            }
+            Value::String(text) => self.collect_from(text.as_bytes(), instance),
+            Value::Bytes(bytes) => self.collect_from(bytes, instance),
             Value::List(items) | Value::Record(items) | Value::Tuple(items) => {
                 items
                     .iter()
@@ -386,6 +389,37 @@ impl<'a> Session<'a> {
             }
             _ => {}
         }
+    }
+
+    fn collect_from(&mut self, bytes: &[u8], instance: Option<&str>) {
+        let found = transcripts(bytes).into_iter();
+        self.parts.extend(found.map(|text| part(text, instance)));
+    }
+}
+
+/// Everything that stands behind the mark of a transcript, up to what can be part of none.
+fn transcripts(mut bytes: &[u8]) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mark = TRANSCRIPT.as_bytes();
+    while let Some(at) = bytes.windows(mark.len()).position(|window| window == mark) {
+        bytes = &bytes[at + mark.len()..];
+        let end = bytes.iter().position(|byte| !byte.is_ascii());
+        let text = std::str::from_utf8(&bytes[..end.unwrap_or(bytes.len())]);
+        found.extend(text.ok());
+    }
+    found
+}
+
+/// Whether a result is an error, and this case of its variant.
+fn failed_with(ty: &Type, value: &Value, case: &str) -> bool {
+    let (Type::Result(_, Some(error)), Value::Result(Err(Some(failure)))) = (ty, value) else {
+        return false;
+    };
+    match (&**error, &**failure) {
+        (Type::Variant(cases), Value::Variant(index, _)) => cases
+            .get(*index as usize)
+            .is_some_and(|found| &*found.name == case),
+        _ => false,
     }
 }
 
@@ -475,5 +509,18 @@ pub(super) fn timeout(phase: &str) -> Verdict {
     Verdict::Timeout {
         phase: phase.to_owned(),
         span: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::transcripts;
+
+    #[test]
+    fn transcripts_are_found_wherever_they_stand() {
+        let text = b"\xff\x00witgate/transcript/a/0/00.\xffwitgate/transcript/b/1/";
+        assert_eq!(transcripts(text), ["a/0/00.", "b/1/"]);
+        assert_eq!(transcripts(b"witgate/transcrip"), Vec::<&str>::new());
+        assert_eq!(transcripts(b""), Vec::<&str>::new());
     }
 }

@@ -314,7 +314,10 @@ impl Checker<'_> {
                     }
                     value
                 }
-                (None, Some(default), _) => Some(default),
+                (None, Some(value), _) => Some(Expr {
+                    span: term.span,
+                    ..value
+                }),
                 (None, None, Type::Option(_)) => Some(Expr {
                     ty: field.ty.clone(),
                     kind: ExprKind::Const(Value::Option(None)),

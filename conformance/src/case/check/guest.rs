@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use fixtures::abi::{Type, Value};
+use fixtures::abi::{Field, Type, Value};
 
 use super::super::{
-    diagnostic::Problem,
+    diagnostic::{Problem, closest_or_all},
     model::{Fault, FunctionRef, Guest, GuestKind, Handler, Param, Source, Span},
 };
 use super::{
@@ -187,10 +187,7 @@ impl Checker<'_> {
             let Some(handler) = self.clause(clause) else {
                 continue;
             };
-            let guarded = handler
-                .params
-                .iter()
-                .any(|param| matches!(param, Param::Guard(_)));
+            let guarded = handler.params.iter().any(Param::is_guard);
             match complete.get(&key(&handler.export)) {
                 Some(before) => {
                     let problem = Problem::new(
@@ -240,33 +237,7 @@ impl Checker<'_> {
         let mut params = Vec::new();
         let mut bound = Vec::new();
         for (param, (label, ty)) in clause.params.iter().zip(&export.ty.params) {
-            params.push(match param {
-                syntax::Param::Ignore => Param::Ignore,
-                syntax::Param::Bind(name) => {
-                    bound.push((name, ty));
-                    Param::Bind(name.text.clone())
-                }
-                syntax::Param::Guard(term) if *ty == Type::String => {
-                    let side = std::mem::replace(&mut self.side, Side::Constant);
-                    let guard = self.constant(term, ty);
-                    self.side = side;
-                    match guard? {
-                        Value::String(text) => Param::Guard(text),
-                        _ => return None,
-                    }
-                }
-                syntax::Param::Guard(term) => {
-                    let message = format!(
-                        "`{label}` is {}: only a string can be guarded",
-                        self.describe(ty)
-                    );
-                    self.problems.push(
-                        Problem::new("guard", term.span, message, "not a guard")
-                            .help("bind it by a name or ignore it with `_`"),
-                    );
-                    return None;
-                }
-            });
+            params.push(self.param(param, label, ty, &mut bound)?);
         }
         let body = self.handler_body(&clause.body, &bound, &export, clause.span, false);
         Some(Handler {
@@ -276,6 +247,103 @@ impl Checker<'_> {
             main: false,
             span: clause.span,
         })
+    }
+
+    /// A parameter of a clause, or a field of one; what it binds goes to `bound`.
+    fn param<'t>(
+        &mut self,
+        param: &'t syntax::Param,
+        label: &str,
+        ty: &'t Type,
+        bound: &mut Vec<(&'t Name, &'t Type)>,
+    ) -> Option<Param> {
+        match (param, ty) {
+            (syntax::Param::Ignore, _) => Some(Param::Ignore),
+            (syntax::Param::Bind(name), _) => {
+                bound.push((name, ty));
+                Some(Param::Bind(name.text.clone()))
+            }
+            (syntax::Param::Guard(term), Type::String) => {
+                let side = std::mem::replace(&mut self.side, Side::Constant);
+                let guard = self.constant(term, ty);
+                self.side = side;
+                match guard? {
+                    Value::String(text) => Some(Param::Guard(text)),
+                    _ => None,
+                }
+            }
+            (syntax::Param::Guard(term), _) => {
+                let message = format!(
+                    "`{label}` is {}: only a string can be guarded",
+                    self.describe(ty)
+                );
+                self.problems.push(
+                    Problem::new("guard", term.span, message, "not a guard")
+                        .help("bind it by a name or ignore it with `_`"),
+                );
+                None
+            }
+            (syntax::Param::Fields(written, rest, span), Type::Record(declared)) => {
+                self.param_fields(written, *rest, *span, declared, bound)
+            }
+            (syntax::Param::Fields(_, _, span), _) => {
+                let message = format!("`{label}` is {}: it has no fields", self.describe(ty));
+                self.problems.push(
+                    Problem::new("type", *span, message, "not a record")
+                        .help("bind it by a name or ignore it with `_`"),
+                );
+                None
+            }
+        }
+    }
+
+    fn param_fields<'t>(
+        &mut self,
+        written: &'t [(Name, syntax::Param)],
+        rest: bool,
+        span: Span,
+        declared: &'t [Field],
+        bound: &mut Vec<(&'t Name, &'t Type)>,
+    ) -> Option<Param> {
+        let mut params: Vec<Option<Param>> = declared.iter().map(|_| None).collect();
+        for (name, param) in written {
+            let found = declared.iter().position(|field| *field.name == *name.text);
+            let Some((field, place)) =
+                found.and_then(|at| Some((declared.get(at)?, params.get_mut(at)?)))
+            else {
+                let names = declared.iter().map(|field| &*field.name);
+                let help = closest_or_all(&name.text, "it has", names);
+                let message = format!("there is no field `{}`", name.text);
+                self.problems.push(
+                    Problem::new("unknown-field", name.span, message, "unknown field")
+                        .maybe_help(help),
+                );
+                return None;
+            };
+            if place.is_some() {
+                let message = format!("the field `{}` is given twice", name.text);
+                self.problems
+                    .push(Problem::new("duplicate", name.span, message, "again"));
+                return None;
+            }
+            *place = Some(self.param(param, &field.name, &field.ty, bound)?);
+        }
+        let missing = declared
+            .iter()
+            .zip(&params)
+            .find(|(_, param)| param.is_none());
+        if let Some((field, _)) = missing.filter(|_| !rest) {
+            let message = format!("the field `{}` is missing", field.name);
+            self.problems.push(
+                Problem::new("missing-field", span, message, "not all fields")
+                    .help("`..` leaves the other fields free"),
+            );
+            return None;
+        }
+        let params = params
+            .into_iter()
+            .map(|param| param.unwrap_or(Param::Ignore));
+        Some(Param::Fields(params.collect()))
     }
 }
 

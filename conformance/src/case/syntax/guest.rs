@@ -136,14 +136,7 @@ fn handler(text: &str, node: &Node<'_>, problems: &mut Vec<Problem>) -> Parsed<H
     cursor.sign("(")?;
     let mut params = Vec::new();
     while cursor.take_sign(")").is_none() {
-        params.push(match cursor.peek().map(|token| token.kind) {
-            Some(TokenKind::Sign("_")) => {
-                cursor.advance();
-                Param::Ignore
-            }
-            Some(TokenKind::Text) => Param::Guard(term(&mut cursor)?),
-            _ => Param::Bind(cursor.name("a name, `_` or a text to guard with")?),
-        });
+        params.push(param(&mut cursor)?);
         if cursor.take_sign(",").is_none() && !cursor.is_sign(")") {
             return Err(cursor.expected("`,` or `)`"));
         }
@@ -160,6 +153,41 @@ fn handler(text: &str, node: &Node<'_>, problems: &mut Vec<Problem>) -> Parsed<H
         body,
         span,
     })
+}
+
+/// A parameter of a clause, or a field of one.
+fn param(cursor: &mut Cursor<'_>) -> Parsed<Param> {
+    Ok(match cursor.peek().map(|token| token.kind) {
+        Some(TokenKind::Sign("_")) => {
+            cursor.advance();
+            Param::Ignore
+        }
+        Some(TokenKind::Sign("{")) => cursor.nested(fields)?,
+        Some(TokenKind::Text) => Param::Guard(term(cursor)?),
+        _ => Param::Bind(cursor.name("a name, `_` or a text to guard with")?),
+    })
+}
+
+/// Reads `{field: PARAM, ..}`.
+fn fields(cursor: &mut Cursor<'_>) -> Parsed<Param> {
+    let start = cursor.start();
+    cursor.sign("{")?;
+    let (mut all, mut rest) = (Vec::new(), false);
+    while cursor.take_sign("}").is_none() {
+        if cursor.take_sign("..").is_some() {
+            rest = true;
+            cursor.take_sign(",");
+            cursor.sign("}")?;
+            break;
+        }
+        let name = cursor.name("a field")?;
+        cursor.sign(":")?;
+        all.push((name, param(cursor)?));
+        if cursor.take_sign(",").is_none() && !cursor.is_sign("}") {
+            return Err(cursor.expected("`,` or `}`"));
+        }
+    }
+    Ok(Param::Fields(all, rest, cursor.since(start)))
 }
 
 /// The one statement that may stand on the line of its `on`.
