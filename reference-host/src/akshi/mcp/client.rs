@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Client as HttpClient;
-use rmcp::model::{ClientCapabilities, ClientInfo, Implementation};
+use rmcp::model::{ClientCapabilities, ClientConfig, Implementation};
 use rmcp::service::RunningService;
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -23,7 +23,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// A server that has answered `initialize`. Its processes end when this is dropped.
 #[derive(Debug)]
 pub(super) struct Client {
-    service: RunningService<RoleClient, ClientInfo>,
+    service: RunningService<RoleClient, ClientConfig>,
     process: Option<Process>,
 }
 
@@ -34,7 +34,7 @@ impl Client {
     /// [`CallError::Failed`].
     pub(super) async fn start(transport: &Transport, bytes: usize) -> Result<Self, CallError> {
         let about = Implementation::new("akshi-reference-host", env!("CARGO_PKG_VERSION"));
-        let info = ClientInfo::new(ClientCapabilities::default(), about);
+        let info = ClientConfig::new(ClientCapabilities::default(), about);
         let (greeted, process) = match transport {
             Transport::Http(url) => {
                 let config = StreamableHttpClientTransportConfig::with_uri(url.as_str())
