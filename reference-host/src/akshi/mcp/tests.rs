@@ -62,6 +62,10 @@ fn answer(message: &Value, mode: &str) -> Option<Value> {
 
 /// Not a test: a server on standard input and output, when it is run for that.
 #[test]
+#[expect(
+    clippy::zombie_processes,
+    reason = "the host under test has to end the server's child"
+)]
 fn serve_stdio() {
     let Ok(mode) = std::env::var(MODE) else {
         return;
