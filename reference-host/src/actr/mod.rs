@@ -32,6 +32,7 @@
 //! - **WebRTC** is not spoken; a [`PeerTransport`] may report it.
 
 mod actor;
+#[expect(missing_docs, reason = "the contract has its own words for them")]
 mod bindings;
 mod bridge;
 mod clock;
