@@ -22,7 +22,8 @@ fn every_row_is_a_case_or_a_gap() {
     for contract in suite.contracts.keys() {
         let path = root.join(format!("cases/{contract}/catalogue.txt"));
         let rows = std::fs::read_to_string(path).unwrap();
-        for row in rows.lines().map(str::trim).filter(|row| !row.is_empty()) {
+        // What may stand behind an id are the kinds of outcome that the row is about.
+        for row in rows.lines().filter_map(|row| row.split_whitespace().next()) {
             let below = format!("{row}.");
             let covered = ids.contains(row) || ids.iter().any(|id| id.starts_with(&below));
             if !covered && !gaps.contains(row) {
