@@ -10,6 +10,7 @@ use std::{
 use conformance::{
     case::{self, Diagnostics, model::*},
     contract::{Contract, Files},
+    payload::schema::Schema,
 };
 use fixtures::abi::{Type, Value};
 use proptest::prelude::*;
@@ -97,6 +98,8 @@ fn the_whole_language() -> Test {
         return Err("two cases".into());
     };
     assert_eq!(calls.needs, ["limits", "models"]);
+    assert_eq!(calls.profile.as_deref(), Some("strict"));
+    assert_eq!(handlers.profile, None);
     assert_eq!(calls.quotes, ["first words", "second words"]);
     assert_eq!(calls.guests[0].name, "guest");
     assert_eq!(handlers.needs, ["restart"]);
@@ -246,6 +249,18 @@ fn hash_is_of_the_words() -> Test {
             "{head}case a robust\n  guest\n    put(\"a\", \"c\")\n"
         ))?
     );
+    Ok(())
+}
+
+#[test]
+fn hash_is_of_the_schemas_too() -> Test {
+    let mut contract = demo()?;
+    let text = "contract demo\nworld app\ngroup demo.x\ncase a robust\n  guest\n    bytes([]) => schema \"note\"\n";
+    let before = read(&contract, "a.case", text)?.remove(0).hash;
+    assert_eq!(before, read(&contract, "a.case", text)?.remove(0).hash);
+    let other = Schema::new("note", b"{}".to_vec())?;
+    contract.schemas.insert("note".to_owned(), other);
+    assert_ne!(before, read(&contract, "a.case", text)?.remove(0).hash);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Every case is a test of its own, on the reference host.
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
 use conformance::{
     contract::Files,
@@ -33,6 +33,7 @@ fn one(suite: &Suite, index: usize) -> Result<(), Failed> {
     let run = Run {
         cases: &[case],
         contracts: &suite.contracts,
+        profiles: &BTreeSet::new(),
         launcher: &ReferenceLauncher,
         jobs: 1,
         floor: false,

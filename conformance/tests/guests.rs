@@ -13,8 +13,9 @@ use std::{
 use conformance::{
     case::model::{Guest, GuestKind},
     contract::Files,
-    plan::{self, Surroundings},
+    plan,
     suite::Suite,
+    testbed::Testbed,
 };
 
 /// Bytes that a generated guest may have.
@@ -26,7 +27,7 @@ const LARGE_ANSWERS: [&str; 2] = ["uni.ipc.large.", "uni.limit.output-over-paylo
 #[test]
 fn guests_are_small_and_quickly_made() {
     let suite = Suite::load(&Files::embedded()).unwrap_or_else(|error| panic!("{error}"));
-    let surroundings = Surroundings::from([("http".to_owned(), "http://127.0.0.1:1".to_owned())]);
+    let surroundings = Testbed::example_surroundings();
     let mut made = Duration::ZERO;
     let mut sizes = Vec::new();
     let mut sample = Vec::new();
@@ -92,7 +93,7 @@ fn guests_are_small_and_quickly_made() {
 #[test]
 fn guests_by_hand_are_valid() {
     let suite = Suite::load(&Files::embedded()).unwrap_or_else(|error| panic!("{error}"));
-    let surroundings = Surroundings::from([("http".to_owned(), "http://127.0.0.1:1".to_owned())]);
+    let surroundings = Testbed::example_surroundings();
     let mut seen = BTreeSet::new();
     let mut wrong = Vec::new();
     for case in &suite.cases {

@@ -1,12 +1,14 @@
 //! The checked form of a case: every name resolved, every value typed against the WIT. The parser and checker produce
 //! it; planner, judge and `explain` consume it.
 
+mod observed;
 mod pattern;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use fixtures::abi::{FuncType, Type, Value};
 
+pub use observed::Observed;
 pub use pattern::{
     Comparison, IpcBatchPattern, IpcColumnPattern, IpcPattern, IpcValuePattern, JsonPattern,
     Pattern, PatternKind,
@@ -41,6 +43,8 @@ pub struct Case {
     pub contract: String,
     /// How binding the case is.
     pub level: Level,
+    /// The profile that a host must follow for the case to hold it: its limits or texts are not the contract's.
+    pub profile: Option<String>,
     /// The words of the contract that the case stands on.
     pub quotes: Vec<String>,
     /// Capabilities that the host must declare: those written and those of the driver functions used.
@@ -59,6 +63,17 @@ pub struct Case {
     pub span: Span,
     /// SHA-256 over the case's tokens (layout and comments do not count) and the bytes of the files it names, in hex.
     pub hash: String,
+}
+
+impl Case {
+    /// How binding it is, and for whom: `must`, or `must, profile yoi`.
+    pub fn binding(&self) -> String {
+        let level = self.level.name();
+        match &self.profile {
+            Some(profile) => format!("{level}, profile {profile}"),
+            None => level.to_owned(),
+        }
+    }
 }
 
 /// How binding a case is.
@@ -299,6 +314,29 @@ pub enum Call {
     Grow(u32),
     /// `count()`, a `u32`.
     Count,
+    /// `keep("NAME", TEXT)`: remembers a text in the instance, over calls.
+    Keep {
+        /// What it is kept under.
+        name: String,
+        /// The text.
+        value: Expr,
+    },
+    /// `kept("NAME")`: the text kept last under this name, empty before there is one.
+    Kept(String),
+    /// `json-number(TEXT, "MEMBER")`, a `u32`: the first member of that name in a JSON text.
+    JsonNumber {
+        /// The text.
+        text: Expr,
+        /// The member's name.
+        member: String,
+    },
+    /// `json-text(TEXT, "MEMBER")`: the same for a text between quotes, as it is written.
+    JsonText {
+        /// The text.
+        text: Expr,
+        /// The member's name.
+        member: String,
+    },
 }
 
 impl Call {
@@ -307,8 +345,25 @@ impl Call {
         match self {
             Call::Function { function, .. } => function.ty.result.clone(),
             Call::Grow(_) => Some(Type::S32),
-            Call::Count => Some(Type::U32),
+            Call::Count | Call::JsonNumber { .. } => Some(Type::U32),
+            Call::Keep { .. } => None,
+            Call::Kept(_) | Call::JsonText { .. } => Some(Type::String),
         }
+    }
+
+    /// Whether it leaves no record: it concerns the guest's own memory alone, and nothing is expected of it.
+    pub fn is_silent(&self, expect: &Expectation) -> bool {
+        let own = matches!(
+            self,
+            Call::Keep { .. } | Call::Kept(_) | Call::JsonNumber { .. } | Call::JsonText { .. }
+        );
+        own && expect.outcomes.iter().all(|(_, outcome)| match outcome {
+            Outcome::Returns => true,
+            Outcome::Value(pattern) => {
+                matches!(pattern.kind, PatternKind::Any | PatternKind::Bind(_))
+            }
+            _ => false,
+        })
     }
 }
 
@@ -399,8 +454,19 @@ pub enum Outcome {
     Trap,
     /// Nothing came in time.
     Timeout,
+    /// The call fails: it traps, or returns what this pattern of the contract matches.
+    Refused(Pattern),
     /// A normal return of a value of this pattern.
     Value(Pattern),
+}
+
+impl Expectation {
+    /// Whether the guest may be gone after the call.
+    pub fn may_trap(&self) -> bool {
+        self.outcomes
+            .iter()
+            .any(|(_, outcome)| matches!(outcome, Outcome::Trap | Outcome::Refused(_)))
+    }
 }
 
 /// A host step.
@@ -467,10 +533,49 @@ pub enum HostStepKind {
         /// What is done.
         body: Vec<HostStep>,
     },
-    /// `requests => EXPECTATION`, of type `list<record {method: string, path: string, headers: list<tuple<string, string>>, body: string}>`.
-    Requests {
-        /// Judges the list.
+    /// `requests [within D] => EXPECTATION`, and the other things that the testbed saw.
+    Observe {
+        /// What is looked at.
+        what: Observed,
+        /// Until when the expectation must hold; at once when absent.
+        within: Option<Duration>,
+        /// Judges a value of [`Observed::ty`].
         expect: Expectation,
+    },
+    /// `push "path" VALUE [within D]`
+    Push {
+        /// Path of the WebSocket connections that are spoken to, as a string.
+        path: Expr,
+        /// A string or bytes.
+        message: Expr,
+        /// How long to wait for a connection.
+        within: Duration,
+    },
+    /// `hang-up "path" [within D]`
+    HangUp {
+        /// Path of the WebSocket connections that are closed, as a string.
+        path: Expr,
+        /// How long to wait for a connection.
+        within: Duration,
+    },
+    /// `file "path" VALUE`
+    File {
+        /// Below `\{dir}`, a string.
+        path: Expr,
+        /// A string or bytes.
+        content: Expr,
+    },
+    /// `directory "path"`
+    Directory {
+        /// Below `\{dir}`, a string.
+        path: Expr,
+    },
+    /// `link "path" -> "target"`
+    Link {
+        /// Below `\{dir}`, a string.
+        path: Expr,
+        /// What the link says, a string.
+        target: Expr,
     },
 }
 

@@ -8,9 +8,9 @@ use super::{Problem, suite};
 use crate::{
     case::model::{Case, GuestKind},
     contract::Files,
-    exit,
-    plan::{self, Surroundings},
+    exit, plan,
     suite::Suite,
+    testbed::Testbed,
 };
 
 #[derive(Args, Debug)]
@@ -46,12 +46,18 @@ pub(super) fn main(
             };
             Problem::usage(format!("no case `{}`{hint}", arguments.case))
         })?;
-    writeln!(out, "{} ({})", case.id, case.level.name())?;
+    writeln!(out, "{} ({})", case.id, case.binding())?;
     for quote in &case.quotes {
         writeln!(out, "\nThe contract says:\n  \"{quote}\"")?;
     }
     if !case.needs.is_empty() {
         writeln!(out, "\nA host must declare: {}", case.needs.join(", "))?;
+    }
+    if let Some(profile) = &case.profile {
+        let contract = suite.contracts.get(&case.contract);
+        let words = contract.and_then(|(contract, _)| contract.profiles.get(profile));
+        let words = words.map_or("", String::as_str);
+        writeln!(out, "\nOnly for hosts of the profile {profile}: {words}")?;
     }
     let text = case
         .source
@@ -72,7 +78,7 @@ fn guests(suite: &Suite, case: &Case, out: &mut dyn Write) -> Result<(), Problem
     let Some((contract, worlds)) = suite.contracts.get(&case.contract) else {
         return Ok(());
     };
-    let surroundings = Surroundings::from([("http".to_owned(), "http://127.0.0.1:0".to_owned())]);
+    let surroundings = Testbed::example_surroundings();
     let plan = plan::plan(case, contract, worlds, &surroundings)
         .map_err(|error| Problem::internal(error.to_string()))?;
     for (guest, planned) in case.guests.iter().zip(&plan.guests) {

@@ -13,6 +13,7 @@ use rand::{SeedableRng as _, seq::SliceRandom as _};
 use super::{
     Problem, Selection, chain,
     expectations::Expectations,
+    select::known_profiles,
     suite,
     tell::{Teller, Told},
 };
@@ -33,6 +34,9 @@ use crate::{
 pub(super) struct Arguments {
     #[command(flatten)]
     selection: Selection,
+    /// Holds the host to this profile, whether it declares it or not.
+    #[arg(long, value_name = "NAME")]
+    profile: Vec<String>,
     /// Hosts at work at the same time; as many as the machine has processors when not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
@@ -71,6 +75,7 @@ pub(super) fn main(
     let only = arguments.selection.contract.as_deref();
     let suite = suite(files, only)?;
     let mut cases = arguments.selection.cases(&suite)?;
+    let profiles = known_profiles(&suite, &arguments.profile)?;
     let expectations = match &arguments.expectations {
         Some(path) => Expectations::read(path)?,
         None => Expectations::default(),
@@ -90,6 +95,7 @@ pub(super) fn main(
     let run = Run {
         cases: &cases,
         contracts: &suite.contracts,
+        profiles: &profiles,
         launcher: &*launcher,
         jobs: jobs.min(cases.len()),
         floor: arguments.timings,
@@ -97,6 +103,7 @@ pub(super) fn main(
     let text = |part: &OsString| part.to_string_lossy().into_owned();
     let command = Command {
         root: root.map(|root| root.display().to_string()),
+        profiles: profiles.clone(),
         adapter: arguments.adapter.iter().map(text).collect(),
     };
     let teller = match arguments.json {

@@ -1,5 +1,7 @@
 //! Which cases a command is about.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest as _, Sha256};
 
 use super::{Problem, Selection};
@@ -71,6 +73,23 @@ impl Selection {
                 .partition
                 .is_none_or(|partition| partition.has(&case.id))
     }
+}
+
+/// The profiles of these names.
+pub(super) fn known_profiles(suite: &Suite, names: &[String]) -> Result<BTreeSet<String>, Problem> {
+    let contracts = suite.contracts.values();
+    let known: BTreeSet<&String> = contracts
+        .flat_map(|(contract, _)| contract.profiles.keys())
+        .collect();
+    if let Some(name) = names.iter().find(|name| !known.contains(name)) {
+        let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
+        let there = match known.as_slice() {
+            [] => "there is none".to_owned(),
+            known => format!("there is {}", known.join(", ")),
+        };
+        return Err(Problem::usage(format!("no profile `{name}`; {there}")));
+    }
+    Ok(names.iter().cloned().collect())
 }
 
 /// Whether a glob (`*` any run, `?` any one character) matches all of a text.

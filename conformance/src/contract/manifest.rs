@@ -11,7 +11,10 @@ use super::{
     Contract, ContractError, Driver, EndedEvent, SideEvent, World, driver_capabilities, functions,
     no_environment, template,
 };
-use crate::case::{model::FunctionRef, template as templates};
+use crate::{
+    case::{model::FunctionRef, template as templates},
+    payload::schema::Schema,
+};
 
 /// The file.
 #[derive(Debug, Deserialize)]
@@ -27,6 +30,9 @@ pub(super) struct Manifest {
     /// Capabilities that no doc line of the driver names, or words about one that is named there.
     #[serde(default)]
     capabilities: BTreeMap<String, String>,
+    /// Profiles that cases may name, with what they are.
+    #[serde(default)]
+    profiles: BTreeMap<String, String>,
     worlds: IndexMap<String, WorldManifest>,
     #[serde(default)]
     events: Events,
@@ -44,6 +50,8 @@ struct WorldManifest {
     optional: Vec<String>,
     /// A call with `$text`.
     side: Option<String>,
+    /// A pattern of a text: an import failed without a trap.
+    refusal: Option<String>,
     /// Export -> value with `$text`.
     #[serde(default)]
     outlet: IndexMap<String, String>,
@@ -57,6 +65,8 @@ struct WorldManifest {
 struct Events {
     side: Option<Side>,
     ended: Option<Ended>,
+    /// A case of the variant in which calls of the driver fail.
+    trapped: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,6 +94,7 @@ pub(super) struct Reader<'a> {
     pub(super) path: String,
     pub(super) name: &'a str,
     pub(super) manifest: Manifest,
+    pub(super) schemas: BTreeMap<String, Schema>,
 }
 
 impl Reader<'_> {
@@ -126,17 +137,36 @@ impl Reader<'_> {
                 .as_ref()
                 .map(|ended| self.ended_event(&driver, ended))
                 .transpose()?,
+            trapped: self.trapped(&driver)?,
             driver,
             capabilities,
+            profiles: self.profiles()?,
+            schemas: self.schemas.clone(),
         };
-        let ty = contract.driver.environment.clone();
         contract.environment = template(
             &self.path,
             "environment",
-            templates::constant(&contract, &manifest.environment, &ty),
+            templates::environment(&contract, &manifest.environment),
         )?;
         self.templates(&mut contract)?;
         Ok(contract)
+    }
+
+    /// Profiles whose names a case file can write.
+    fn profiles(&self) -> Result<BTreeMap<String, String>, ContractError> {
+        let label = |name: &str| {
+            name.starts_with(|first: char| first.is_ascii_lowercase())
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        };
+        let profiles = &self.manifest.profiles;
+        match profiles.keys().find(|name| !label(name)) {
+            None => Ok(profiles.clone()),
+            Some(name) => Err(self.wrong(format!(
+                "the profile `{name}` is not named by small letters, digits and `-`"
+            ))),
+        }
     }
 
     /// Outlets and side channels: they are checked against the worlds, which must be there before.
@@ -184,10 +214,19 @@ impl Reader<'_> {
                 };
                 defaults.push((function, value));
             }
+            let refusal = match &manifest.refusal {
+                Some(text) => Some(template(
+                    &self.path,
+                    &format!("worlds.{name}.refusal"),
+                    templates::pattern(contract, text, &Type::String),
+                )?),
+                None => None,
+            };
             if let Some(world) = contract.worlds.get_mut(name) {
                 world.defaults = defaults;
                 world.outlets = outlets;
                 world.side = side;
+                world.refusal = refusal;
             }
         }
         Ok(())
@@ -257,7 +296,26 @@ impl Reader<'_> {
             outlets: Vec::new(),
             defaults: Vec::new(),
             side: None,
+            refusal: None,
         })
+    }
+
+    fn trapped(&self, driver: &Driver) -> Result<Option<String>, ContractError> {
+        let Some(name) = &self.manifest.events.trapped else {
+            return Ok(None);
+        };
+        let known = driver.functions.iter().any(|function| {
+            function
+                .function
+                .ty
+                .result
+                .as_ref()
+                .is_some_and(|ty| error_case(ty, name).is_some())
+        });
+        match known {
+            true => Ok(Some(name.clone())),
+            false => Err(self.wrong(format!("no call of the driver fails with `{name}`"))),
+        }
     }
 
     /// A function by `name` or `interface.name`.
@@ -344,5 +402,16 @@ impl Reader<'_> {
             trapped: self.part(&cases, &ended.trapped)?,
             terminated: self.part(&cases, &ended.terminated)?,
         })
+    }
+}
+
+/// The case of this name of the variant that is a result's error.
+fn error_case(ty: &Type, name: &str) -> Option<usize> {
+    match ty {
+        Type::Result(_, Some(error)) => match &**error {
+            Type::Variant(cases) => cases.iter().position(|case| &*case.name == name),
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -114,6 +114,18 @@ pub struct Declared {
     /// Capabilities of the driver interface.
     #[serde(default)]
     pub capabilities: Vec<String>,
+    /// Profiles of the contract that the host follows.
+    #[serde(default)]
+    pub profiles: Vec<String>,
+}
+
+impl Declared {
+    /// The same declaration of a host that follows these profiles.
+    #[must_use]
+    pub fn following(mut self, profiles: &[&str]) -> Self {
+        self.profiles = profiles.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
 }
 
 mod base64_bytes {

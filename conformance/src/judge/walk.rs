@@ -188,6 +188,36 @@ pub fn walk(
     }
 }
 
+/// Judges a clause that trapped and left nothing, in a world where nothing can be handed out before a trap: the only
+/// statement that may trap is taken for the one that did. Returns whether there is one.
+///
+/// # Errors
+/// When that statement's expectation has no trap among its outcomes after all.
+pub fn walk_lost(
+    guest: &PlannedGuest,
+    clause: &Clause,
+    scope: &mut dyn Names,
+    report: &mut Report,
+) -> Result<bool, Box<Deviation>> {
+    let Some(step) = clause.nodes.iter().find_map(|node| match node {
+        Node::Step(index) => guest
+            .steps
+            .get(*index)
+            .filter(|step| step.expect.may_trap()),
+        _ => None,
+    }) else {
+        return Ok(false);
+    };
+    let mut walker = Walker {
+        guest,
+        rest: [].iter(),
+        end: End::Trapped,
+        scope,
+        report,
+    };
+    walker.not_reached(step).map(|_| true)
+}
+
 /// What a walk leaves for the report.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -297,16 +327,11 @@ impl Walker<'_, '_> {
     }
 
     fn not_reached(&mut self, step: &Step) -> Result<Flow, Box<Deviation>> {
-        let may_trap = step
-            .expect
-            .outcomes
-            .iter()
-            .any(|(_, outcome)| matches!(outcome, Outcome::Trap));
         let lost = match self.end {
             End::Cut => return Ok(Flow::Ended),
             End::Returned => "the guest ended before it, or its transcript did not arrive",
             // Before a step that may trap all records are handed out, so it is that step; otherwise it may be a later one.
-            End::Trapped if may_trap => {
+            End::Trapped if step.expect.may_trap() => {
                 self.line(step, "trap".to_owned());
                 return judge(
                     &step.expect,
@@ -380,10 +405,12 @@ pub fn judge(
         let tried = match (outcome, answer) {
             (Outcome::Returns, Answer::Returned(_))
             | (Outcome::Trap, Answer::Trapped)
+            | (Outcome::Refused(_), Answer::Trapped)
             | (Outcome::Timeout, Answer::Nothing) => Ok(()),
-            (Outcome::Value(pattern), Answer::Returned(Some(value))) => {
-                pattern::matches(pattern, value, scope)
-            }
+            (
+                Outcome::Value(pattern) | Outcome::Refused(pattern),
+                Answer::Returned(Some(value)),
+            ) => pattern::matches(pattern, value, scope),
             (outcome, answer) => Err(Mismatch {
                 path: String::new(),
                 expected: describe_outcome(outcome),
@@ -448,6 +475,7 @@ fn describe_outcome(outcome: &Outcome) -> String {
         Outcome::Returns => "returns".to_owned(),
         Outcome::Trap => "trap".to_owned(),
         Outcome::Timeout => "timeout".to_owned(),
+        Outcome::Refused(pattern) => format!("refused (a trap, or {})", pattern::describe(pattern)),
         Outcome::Value(pattern) => pattern::describe(pattern),
     }
 }

@@ -148,7 +148,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn bail(&mut self) -> fixtures::puppet::Label {
+    pub(super) fn bail(&mut self) -> fixtures::puppet::Label {
         *self.scope.bail.get_or_insert_with(|| self.program.label())
     }
 }

@@ -7,7 +7,10 @@ use fixtures::{
     puppet::{self, Arith, Label, Op, Operand, Program, Slot},
 };
 
-use super::{Clause, Node, PlanError, Step, Surroundings, bind::part_places, transcript_prefix};
+use super::{
+    Clause, Node, PlanError, Step, Surroundings, bind::part_places, intrinsic::Keeper,
+    transcript_prefix,
+};
 use crate::{
     case::model::{Call, Expr, FunctionRef, Guest, Handler, Param, Span},
     contract::World,
@@ -31,6 +34,7 @@ pub(super) struct Compiler<'a> {
     pub(super) program: Program,
     pub(super) steps: Vec<Step>,
     pub(super) clauses: Vec<Clause>,
+    pub(super) keepers: HashMap<String, Keeper>,
     pub(super) scope: Scope,
 }
 
@@ -64,6 +68,7 @@ impl<'a> Compiler<'a> {
             program: Program::new(),
             steps: Vec::new(),
             clauses: Vec::new(),
+            keepers: HashMap::new(),
             scope: Scope::default(),
         }
     }

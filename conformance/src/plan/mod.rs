@@ -2,6 +2,7 @@
 
 mod bind;
 mod handler;
+mod intrinsic;
 mod statement;
 mod value;
 mod worlds;

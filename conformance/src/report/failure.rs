@@ -1,7 +1,7 @@
 //! How a red verdict is shown: the case's line with a caret, what was expected and what was there, what happened up to
 //! there, and the command that runs the case alone.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use crate::{
     case::model::{Case, Span},
@@ -16,7 +16,7 @@ const LINES: usize = 12;
 pub fn show(case: &Case, outcome: &Outcome, command: &Command) -> String {
     let mut out = String::new();
     let name = outcome.verdict.name();
-    let _ = writeln!(out, "{name}: {} ({})", case.id, case.level.name());
+    let _ = writeln!(out, "{name}: {} ({})", case.id, case.binding());
     for quote in &case.quotes {
         let _ = writeln!(out, "  the contract says: \"{quote}\"");
     }
@@ -55,7 +55,7 @@ pub fn show(case: &Case, outcome: &Outcome, command: &Command) -> String {
         }
     }
     transcript(&mut out, &outcome.transcript);
-    let _ = writeln!(out, "  rerun: {}", command.alone(&case.id));
+    let _ = writeln!(out, "  rerun: {}", command.alone(case));
     out
 }
 
@@ -122,18 +122,24 @@ fn transcript(out: &mut String, lines: &[Line]) {
 pub struct Command {
     /// The tree the cases were read from, where it is not witgate's own.
     pub root: Option<String>,
+    /// Profiles that were demanded.
+    pub profiles: BTreeSet<String>,
     /// The adapter's command line, if there is one.
     pub adapter: Vec<String>,
 }
 
 impl Command {
     /// The command that runs one case on the same host, for a shell.
-    pub fn alone(&self, id: &str) -> String {
+    pub fn alone(&self, case: &Case) -> String {
         let mut text = "witgate".to_owned();
         if let Some(root) = &self.root {
             let _ = write!(text, " --root {}", quoted(root));
         }
-        let _ = write!(text, " run '{id}'");
+        let _ = write!(text, " run '{}'", case.id);
+        let profile = case.profile.as_ref();
+        if let Some(profile) = profile.filter(|profile| self.profiles.contains(*profile)) {
+            let _ = write!(text, " --profile {profile}");
+        }
         if !self.adapter.is_empty() {
             text.push_str(" --");
         }

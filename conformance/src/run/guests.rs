@@ -6,7 +6,7 @@ use super::{
     verdict::Failure,
 };
 use crate::{
-    case::model::{self, Case, Guest, GuestKind, Span},
+    case::model::{Case, Guest, GuestKind, Span},
     judge::walk::{self, Deviation, End, Readings, Report},
     plan::{self, Plan, PlannedGuest},
 };
@@ -151,6 +151,9 @@ impl Judgement<'_, '_> {
         let clause = &planned.clauses[index];
         let (readings, parts) = self.readings(planned, index, None)?;
         if parts == 0 {
+            if self.session.trapped && self.lost(planned, clause, scope, report)? {
+                return Ok(());
+            }
             let expects = clause
                 .nodes
                 .iter()
@@ -168,6 +171,18 @@ impl Judgement<'_, '_> {
         }
         let end = if stopped { End::Cut } else { End::Trapped };
         walk_one(planned, index, &readings, end, scope, report).map(drop)
+    }
+
+    /// A clause that left nothing, while a call of the driver told of a trap.
+    fn lost(
+        &self,
+        planned: &PlannedGuest,
+        clause: &plan::Clause,
+        scope: &Scope<'_>,
+        report: &mut Report,
+    ) -> Result<bool, Failure> {
+        walk::walk_lost(planned, clause, &mut scope.fresh(), report)
+            .map_err(|deviation| from_deviation(*deviation))
     }
 
     /// Everything a clause left behind, and in how many pieces.
@@ -217,12 +232,10 @@ impl Judgement<'_, '_> {
 /// Whether a clause says where it traps.
 fn expects_trap(planned: &PlannedGuest, nodes: &[plan::Node]) -> bool {
     nodes.iter().any(|node| match node {
-        plan::Node::Step(index) => planned.steps.get(*index).is_some_and(|step| {
-            step.expect
-                .outcomes
-                .iter()
-                .any(|(_, outcome)| matches!(outcome, model::Outcome::Trap))
-        }),
+        plan::Node::Step(index) => planned
+            .steps
+            .get(*index)
+            .is_some_and(|step| step.expect.may_trap()),
         plan::Node::Loop { body, .. } => expects_trap(planned, body),
         plan::Node::Stop(_) => true,
         plan::Node::Return => false,
@@ -246,16 +259,18 @@ fn walk_one(
         &mut inner,
         report,
     )
-    .map_err(|deviation| {
-        let Deviation { span, mismatch } = *deviation;
-        Failure {
-            span: Some(span),
-            path: mismatch.path,
-            expected: mismatch.expected,
-            actual: mismatch.actual,
-            notes: Vec::new(),
-        }
-    })
+    .map_err(|deviation| from_deviation(*deviation))
+}
+
+fn from_deviation(deviation: Deviation) -> Failure {
+    let Deviation { span, mismatch } = deviation;
+    Failure {
+        span: Some(span),
+        path: mismatch.path,
+        expected: mismatch.expected,
+        actual: mismatch.actual,
+        notes: Vec::new(),
+    }
 }
 
 fn failure(span: Span, expected: &str, actual: &str) -> Failure {

@@ -2,6 +2,7 @@
 
 mod case;
 mod guests;
+mod outside;
 mod scope;
 mod session;
 mod steps;
@@ -9,7 +10,7 @@ pub mod verdict;
 mod worker;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, mpsc},
     time::{Duration, Instant},
 };
@@ -32,6 +33,8 @@ pub struct Run<'a> {
     pub cases: &'a [&'a Case],
     /// Contracts and their worlds, by name.
     pub contracts: &'a HashMap<String, (Contract, Worlds)>,
+    /// Profiles that every host is held to, whether it declares them or not.
+    pub profiles: &'a BTreeSet<String>,
     /// Starts the hosts.
     pub launcher: &'a dyn Launcher,
     /// Hosts at work at the same time, at least 1.

@@ -137,6 +137,8 @@ pub(super) struct Session<'a> {
     pub(super) signals: HashMap<Option<String>, VecDeque<String>>,
     pub(super) parts: Vec<Part>,
     pub(super) ended: HashMap<String, Ended>,
+    /// Whether a call of the driver failed because its guest trapped, for contracts that say how that is told.
+    pub(super) trapped: bool,
     /// Time spent in waits that the case demands.
     pub(super) waited: Duration,
 }
@@ -159,6 +161,7 @@ impl<'a> Session<'a> {
             signals: HashMap::new(),
             parts: Vec::new(),
             ended: HashMap::new(),
+            trapped: false,
             waited: Duration::ZERO,
         }
     }
@@ -234,6 +237,11 @@ impl<'a> Session<'a> {
                 function.name
             ),
         })?;
+        self.trapped |= self
+            .contract
+            .trapped
+            .as_ref()
+            .is_some_and(|case| failed_with(ty, &value, case));
         self.collect_transcripts(&value, None);
         Ok(Some(value))
     }
@@ -399,6 +407,19 @@ fn transcripts(mut bytes: &[u8]) -> Vec<&str> {
         found.extend(text.ok());
     }
     found
+}
+
+/// Whether a result is an error, and this case of its variant.
+fn failed_with(ty: &Type, value: &Value, case: &str) -> bool {
+    let (Type::Result(_, Some(error)), Value::Result(Err(Some(failure)))) = (ty, value) else {
+        return false;
+    };
+    match (&**error, &**failure) {
+        (Type::Variant(cases), Value::Variant(index, _)) => cases
+            .get(*index as usize)
+            .is_some_and(|found| &*found.name == case),
+        _ => false,
+    }
 }
 
 /// Reads `GUEST/CLAUSE/HEX.`

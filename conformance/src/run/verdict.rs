@@ -23,7 +23,7 @@ pub enum Verdict {
     Fail(Failure),
     /// The case needs what the host does not declare.
     Unsupported {
-        /// The capabilities that are missing.
+        /// The capabilities that are missing; a profile that the host is not held to stands as `profile NAME`.
         capabilities: Vec<String>,
     },
     /// The host ended by itself.

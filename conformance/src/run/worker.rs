@@ -129,6 +129,7 @@ impl Worker<'_> {
         };
         let bench = Bench {
             contract,
+            profiles: self.run.profiles,
             worlds,
             testbed,
         };
@@ -149,6 +150,7 @@ impl Worker<'_> {
         };
         let bench = Bench {
             contract,
+            profiles: self.run.profiles,
             worlds,
             testbed,
         };

@@ -47,9 +47,13 @@ fn main() -> io::Result<()> {
                     "restart",
                     "count",
                 ];
+                let profiles: &[&str] = match mode.as_str() {
+                    "follows-a-profile" => &["mini"],
+                    _ => &[],
+                };
                 say(
                     &json!({"type": "hello", "protocol": 1, "name": mode, "version": "0.0.0",
-                    "contracts": {"pie": {"capabilities": capabilities}, "uni": {}}}),
+                    "contracts": {"pie": {"capabilities": capabilities, "profiles": profiles}, "uni": {}}}),
                 )?;
                 if mode == "ignores-input" {
                     hang();
@@ -121,7 +125,9 @@ fn call(mode: &str, id: &Json) -> io::Result<()> {
             }
             say(&answer)
         }
-        "faults" => say(&json!({"type": "fault", "id": id, "message": "not implemented"})),
+        "faults" | "follows-a-profile" => {
+            say(&json!({"type": "fault", "id": id, "message": "not implemented"}))
+        }
         "wrong-event" => {
             say(
                 &json!({"type": "event", "event": {"ended": {"instance": "3f0c", "outcome": "finished"}}}),

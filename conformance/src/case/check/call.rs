@@ -57,25 +57,74 @@ impl Checker<'_> {
                         "`grow` takes the number of pages, found {} arguments",
                         other.len()
                     );
-                    self.problems.push(Problem::new(
-                        "argument-count",
-                        call.span,
-                        message,
-                        "expected `grow(PAGES)`",
-                    ));
-                    None
+                    self.wrong_intrinsic(call, &message, "grow(PAGES)")
                 }
             },
-            Callee::Count if call.arguments.is_empty() => Some(Call::Count),
-            Callee::Count => {
-                self.problems.push(Problem::new(
-                    "argument-count",
-                    call.span,
-                    "`count` takes no arguments",
-                    "expected `count()`",
-                ));
-                None
+            Callee::Count => match call.arguments.as_slice() {
+                [] => Some(Call::Count),
+                _ => self.wrong_intrinsic(call, "`count` takes no arguments", "count()"),
+            },
+            Callee::Keep => match call.arguments.as_slice() {
+                [name, value] => {
+                    let name = self.constant_text(name);
+                    let value = self.value(value, &Type::String);
+                    Some(Call::Keep {
+                        name: name?,
+                        value: value?,
+                    })
+                }
+                _ => self.wrong_intrinsic(
+                    call,
+                    "`keep` takes a name and a text",
+                    "keep(\"NAME\", TEXT)",
+                ),
+            },
+            Callee::Kept => match call.arguments.as_slice() {
+                [name] => self.constant_text(name).map(Call::Kept),
+                _ => self.wrong_intrinsic(call, "`kept` takes a name", "kept(\"NAME\")"),
+            },
+            Callee::JsonNumber => {
+                let (text, member) = self.member(call, "json-number")?;
+                Some(Call::JsonNumber { text, member })
             }
+            Callee::JsonText => {
+                let (text, member) = self.member(call, "json-text")?;
+                Some(Call::JsonText { text, member })
+            }
+        }
+    }
+
+    /// The arguments of an intrinsic that looks a member up in a JSON text.
+    fn member(&mut self, call: &syntax::Call, intrinsic: &str) -> Option<(Expr, String)> {
+        let [text, member] = call.arguments.as_slice() else {
+            self.wrong_intrinsic(
+                call,
+                &format!("`{intrinsic}` takes a JSON text and the name of a member"),
+                &format!("{intrinsic}(TEXT, \"MEMBER\")"),
+            );
+            return None;
+        };
+        let text = self.value(text, &Type::String);
+        let member = self.constant_text(member);
+        Some((text?, member?))
+    }
+
+    fn wrong_intrinsic(
+        &mut self,
+        call: &syntax::Call,
+        message: &str,
+        expected: &str,
+    ) -> Option<Call> {
+        let expected = format!("expected `{expected}`");
+        self.problems
+            .push(Problem::new("argument-count", call.span, message, expected));
+        None
+    }
+
+    fn constant_text(&mut self, term: &Term) -> Option<String> {
+        match self.constant(term, &Type::String)? {
+            Value::String(text) => Some(text),
+            _ => None,
         }
     }
 

@@ -6,6 +6,7 @@ mod guest;
 mod host;
 mod ipc;
 mod json;
+mod outside;
 mod pattern;
 mod resolve;
 mod scope;
@@ -20,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use fixtures::abi::{Type, Value};
+use fixtures::abi::{Field, Type, Value};
 
 use self::scope::{Binding, Side};
 use super::{
@@ -210,6 +211,7 @@ impl<'a> Checker<'a> {
     fn case(&mut self, case: &syntax::Case, group: &str, lines: &[Line]) -> Option<Case> {
         let id = format!("{group}.{}", case.name.text);
         self.words(case);
+        self.profile(case.profile.as_ref());
         let environment = self.environment(case.environment.as_ref());
         let mut guests = Vec::new();
         for guest in &case.guests {
@@ -244,6 +246,7 @@ impl<'a> Checker<'a> {
             id,
             contract: self.contract.name.clone(),
             level: case.level,
+            profile: case.profile.as_ref().map(|name| name.text.clone()),
             quotes: case.quotes.iter().map(|quote| quote.text.clone()).collect(),
             needs: self.needs.iter().cloned().collect(),
             limit: case.limit.unwrap_or(LIMIT),
@@ -311,16 +314,40 @@ impl<'a> Checker<'a> {
         }
     }
 
+    fn profile(&mut self, name: Option<&syntax::Name>) {
+        let known = |name: &&syntax::Name| self.contract.profiles.contains_key(&name.text);
+        let Some(name) = name.filter(|name| !known(name)) else {
+            return;
+        };
+        let contract = &self.contract.name;
+        let message = format!("contract `{contract}` has no profile `{}`", name.text);
+        let names = self.contract.profiles.keys().map(String::as_str);
+        let help = closest_or_all(&name.text, "profiles", names)
+            .unwrap_or_else(|| "name it under `[profiles]` in `contract.toml`".to_owned());
+        self.problems.push(
+            Problem::new("unknown-profile", name.span, message, "unknown profile").help(help),
+        );
+    }
+
     fn environment(&mut self, term: Option<&syntax::Term>) -> Option<Expr> {
         let Some(term) = term else {
             return Some(self.contract.environment.clone());
         };
+        self.side = Side::Host;
         let ty = self.contract.driver.environment.clone();
         let syntax::TermKind::Record(fields, None) = &term.kind else {
             return self.mismatch(term, &ty);
         };
-        let defaults = match &self.contract.environment.kind {
-            ExprKind::Const(Value::Record(values)) => values.clone(),
+        let defaults = match (&self.contract.environment.kind, &ty) {
+            (ExprKind::Record(items), _) => items.clone(),
+            (ExprKind::Const(Value::Record(values)), Type::Record(fields)) => {
+                let default = |(value, field): (&Value, &Field)| Expr {
+                    ty: field.ty.clone(),
+                    kind: ExprKind::Const(value.clone()),
+                    span: term.span,
+                };
+                values.iter().zip(fields.iter()).map(default).collect()
+            }
             _ => Vec::new(),
         };
         let found = self.fields(fields, &ty)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use fixtures::abi::{Type, Value};
 
 use super::super::{
-    diagnostic::Problem,
+    diagnostic::{Problem, closest_or_all},
     model::{Expectation, Expr, ExprKind, Outcome, Pattern, PatternKind, Span},
 };
 use super::{
@@ -14,6 +14,7 @@ use super::{
     scope::{is_bytes, is_number},
     syntax::{self, Field, Name, Pattern as Form, Term, TermKind},
 };
+use crate::payload::schema::Schema;
 
 /// What an expectation judges.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +111,16 @@ impl Checker<'_> {
                 "only `await` can time out",
             )
             .then_some(Outcome::Timeout),
+            syntax::Outcome::Refused(span) => {
+                let refusal = self
+                    .contract
+                    .world(&self.world)
+                    .and_then(|world| world.refusal.clone())
+                    .filter(|pattern| judged.trap && Some(&pattern.ty) == judged.ty);
+                let help = "`refused` is the outcome of a guest's call whose failure the contract's `refusal` describes";
+                refuse(refusal.is_some(), *span, "refused", help)
+                    .then_some(Outcome::Refused(refusal?))
+            }
             syntax::Outcome::Value(term) => match judged.ty {
                 Some(ty) => self.pattern(term, ty).map(Outcome::Value),
                 None if matches!(term.kind, TermKind::Wildcard) => Some(Outcome::Returns),
@@ -229,6 +240,11 @@ impl Checker<'_> {
                 }
                 PatternKind::Matches(regex.text.clone())
             }
+            Form::Schema(name) => {
+                let fits = *ty == Type::String || is_bytes(ty);
+                self.wants(fits, form, "a string or list<u8>", ty, term)?;
+                PatternKind::Schema(self.schema(name)?)
+            }
             Form::And(terms) => {
                 PatternKind::And(self.each(terms, |this, term| this.pattern(term, ty))?)
             }
@@ -273,6 +289,23 @@ impl Checker<'_> {
             }
             Form::Transcript => PatternKind::Transcript,
         })
+    }
+
+    /// The contract's schema of this name; its bytes are part of what the case says.
+    fn schema(&mut self, name: &Name) -> Option<Schema> {
+        let schemas = &self.contract.schemas;
+        if let Some(schema) = schemas.get(&name.text) {
+            self.read.push(schema.bytes().to_vec());
+            return Some(schema.clone());
+        }
+        let contract = &self.contract.name;
+        let message = format!("contract `{contract}` has no schema `{}`", name.text);
+        let names = schemas.keys().map(String::as_str);
+        let help = closest_or_all(&name.text, "schemas", names)
+            .unwrap_or_else(|| format!("schemas are files `cases/{contract}/schemas/NAME.json`"));
+        self.problems
+            .push(Problem::new("unknown-schema", name.span, message, "unknown schema").help(help));
+        None
     }
 
     /// Checks a part that may match elsewhere than at one place: nothing can be bound there.
@@ -568,7 +601,8 @@ fn outcome_span(outcome: &syntax::Outcome) -> Span {
     match outcome {
         syntax::Outcome::Returns(span)
         | syntax::Outcome::Trap(span)
-        | syntax::Outcome::Timeout(span) => *span,
+        | syntax::Outcome::Timeout(span)
+        | syntax::Outcome::Refused(span) => *span,
         syntax::Outcome::Value(term) => term.span,
     }
 }

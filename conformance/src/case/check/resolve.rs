@@ -24,10 +24,25 @@ pub(super) enum Callee {
     Grow,
     /// `count()`
     Count,
+    /// `keep("NAME", TEXT)`
+    Keep,
+    /// `kept("NAME")`
+    Kept,
+    /// `json-number(TEXT, "MEMBER")`
+    JsonNumber,
+    /// `json-text(TEXT, "MEMBER")`
+    JsonText,
 }
 
 /// Names that need no import.
-const INTRINSICS: [&str; 2] = ["grow", "count"];
+const INTRINSICS: [(&str, Callee); 6] = [
+    ("grow", Callee::Grow),
+    ("count", Callee::Count),
+    ("keep", Callee::Keep),
+    ("kept", Callee::Kept),
+    ("json-number", Callee::JsonNumber),
+    ("json-text", Callee::JsonText),
+];
 
 impl Checker<'_> {
     /// What a call of this path calls, in a guest of the current world.
@@ -58,17 +73,14 @@ impl Checker<'_> {
             };
         }
         if path.qualifier.is_none()
-            && INTRINSICS.contains(&path.name.text.as_str())
+            && let Some((_, intrinsic)) =
+                INTRINSICS.iter().find(|(name, _)| *name == path.name.text)
             && !self
                 .imports()
                 .iter()
                 .any(|function| function.name == path.name.text)
         {
-            return Some(if path.name.text == "grow" {
-                Callee::Grow
-            } else {
-                Callee::Count
-            });
+            return Some(intrinsic.clone());
         }
         self.import(path).map(Callee::Function)
     }

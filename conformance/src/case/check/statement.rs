@@ -48,6 +48,7 @@ impl Checker<'_> {
             },
         );
         self.scope = scope;
+        self.one_trap(&statements);
         let ends = body.last().is_some_and(|statement| ends(&statement.kind));
         if !main && !ends && export.ty.result.is_some() {
             let message = format!("this handler of `{}` ends without a result", export.name);
@@ -70,6 +71,39 @@ impl Checker<'_> {
             ));
         }
         statements
+    }
+
+    /// Where nothing can be handed out before a trap, only one statement may trap: otherwise nobody could tell which did.
+    fn one_trap(&mut self, body: &[Statement]) {
+        if self
+            .contract
+            .world(&self.world)
+            .is_none_or(|world| world.side.is_some())
+        {
+            return;
+        }
+        let mut found = Vec::new();
+        may_trap(body, false, &mut found);
+        let looped = found.iter().find(|(_, looped)| *looped);
+        let first = found.first().map(|(span, _)| *span);
+        let problem = match (looped, found.get(1), first) {
+            (Some((span, _)), ..) => Problem::new(
+                "second-trap",
+                *span,
+                "a statement in a loop may trap, in a world that can hand nothing out before",
+                "which turn it was would stay unknown",
+            ),
+            (None, Some((span, _)), Some(first)) => Problem::new(
+                "second-trap",
+                *span,
+                "two statements may trap, in a world that can hand nothing out before",
+                "which of them did would stay unknown",
+            )
+            .also(first, "the first"),
+            _ => return,
+        };
+        self.problems
+            .push(problem.help("one statement of a handler may expect `trap` or `refused` here; use another handler, guest or case"));
     }
 
     pub(super) fn statements(
@@ -414,4 +448,23 @@ pub(super) fn ends(kind: &syntax::StatementKind) -> bool {
             | Kind::Spin
             | Kind::Recurse
     )
+}
+
+/// Statements that may trap, and whether each lies in a loop.
+fn may_trap(body: &[Statement], looped: bool, found: &mut Vec<(Span, bool)>) {
+    for statement in body {
+        match &statement.kind {
+            StatementKind::Call { expect, .. }
+            | StatementKind::Raw { expect, .. }
+            | StatementKind::Drop { expect, .. }
+                if expect.may_trap() =>
+            {
+                found.push((statement.span, looped))
+            }
+            StatementKind::Repeat { body, .. } | StatementKind::Until { body, .. } => {
+                may_trap(body, true, found)
+            }
+            _ => {}
+        }
+    }
 }

@@ -7,7 +7,7 @@ use fixtures::abi::Type;
 use super::{
     super::{
         diagnostic::{Diagnostics, Problem},
-        model::{Call, Expr, ExprKind, Source, Span},
+        model::{Call, Expr, ExprKind, Pattern, Source, Span},
         syntax,
     },
     Checker,
@@ -28,12 +28,29 @@ pub(crate) fn constant(contract: &Contract, text: &str, ty: &Type) -> Result<Exp
     })
 }
 
+/// An environment: a value that may name the surroundings.
+pub(crate) fn environment(contract: &Contract, text: &str) -> Result<Expr, Diagnostics> {
+    run(contract, text, |checker| {
+        let term = syntax::parse_term(text)?;
+        checker.side = Side::Host;
+        Ok(checker.value(&term, &contract.driver.environment))
+    })
+}
+
 /// A value in which `$text` is a text.
 pub(crate) fn with_text(contract: &Contract, text: &str, ty: &Type) -> Result<Expr, Diagnostics> {
     run(contract, text, |checker| {
         let term = syntax::parse_term(text)?;
         checker.bind_text();
         Ok(checker.value(&term, ty))
+    })
+}
+
+/// A pattern of values of this type; it binds nothing.
+pub(crate) fn pattern(contract: &Contract, text: &str, ty: &Type) -> Result<Pattern, Diagnostics> {
+    run(contract, text, |checker| {
+        let term = syntax::parse_term(text)?;
+        Ok(checker.pattern(&term, ty))
     })
 }
 

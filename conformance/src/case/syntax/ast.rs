@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::super::model::{Comparison, Level, Span};
+use super::super::model::{Comparison, Level, Observed, Span};
 
 /// A word or text and where it is.
 #[derive(Clone, Debug)]
@@ -26,6 +26,7 @@ pub(crate) struct File {
 pub(crate) struct Case {
     pub(crate) name: Name,
     pub(crate) level: Level,
+    pub(crate) profile: Option<Name>,
     pub(crate) needs: Vec<Name>,
     pub(crate) limit: Option<Duration>,
     pub(crate) quotes: Vec<Name>,
@@ -196,6 +197,7 @@ pub(crate) enum Outcome {
     Returns(Span),
     Trap(Span),
     Timeout(Span),
+    Refused(Span),
     Value(Term),
 }
 
@@ -237,8 +239,30 @@ pub(crate) enum HostStepKind {
         parallel: bool,
         body: Vec<HostStep>,
     },
-    Requests {
+    Observe {
+        what: Observed,
+        within: Option<Duration>,
         expect: Expectation,
+    },
+    Push {
+        path: Term,
+        message: Term,
+        within: Option<Duration>,
+    },
+    HangUp {
+        path: Term,
+        within: Option<Duration>,
+    },
+    File {
+        path: Term,
+        content: Term,
+    },
+    Directory {
+        path: Term,
+    },
+    Link {
+        path: Term,
+        target: Term,
     },
 }
 
@@ -330,6 +354,7 @@ pub(crate) enum Pattern {
     StartsWith(Box<Term>),
     EndsWith(Box<Term>),
     Matches(Name),
+    Schema(Name),
     And(Vec<Term>),
     OneOf(Vec<Term>),
     Not(Box<Term>),
@@ -354,6 +379,7 @@ impl Pattern {
             Pattern::StartsWith(_) => "starts-with",
             Pattern::EndsWith(_) => "ends-with",
             Pattern::Matches(_) => "matches",
+            Pattern::Schema(_) => "schema",
             Pattern::And(_) => "and",
             Pattern::OneOf(_) => "one-of",
             Pattern::Not(_) => "not",

@@ -188,6 +188,7 @@ fn outcome(cursor: &mut Cursor<'_>) -> Parsed<Outcome> {
         Some("returns") => Outcome::Returns(span),
         Some("trap") => Outcome::Trap(span),
         Some("timeout") => Outcome::Timeout(span),
+        Some("refused") => Outcome::Refused(span),
         _ => return term(cursor).map(Outcome::Value),
     };
     cursor.advance();

@@ -203,6 +203,7 @@ fn header(text: &str, node: &Node<'_>) -> Parsed<Case> {
             LEVELS.iter().map(|(name, _)| *name),
         ))));
     };
+    let mut profile: Option<Name> = None;
     let mut needs = Vec::new();
     let mut limit = None;
     while !cursor.at_end() {
@@ -213,15 +214,28 @@ fn header(text: &str, node: &Node<'_>) -> Parsed<Case> {
             }
         } else if cursor.take_word("limit").is_some() {
             limit = Some(duration(&mut cursor)?);
+        } else if cursor.take_word("profile").is_some() {
+            let name = cursor.name("a profile")?;
+            if let Some(before) = &profile {
+                let problem =
+                    Problem::new("duplicate", name.span, "a second profile", "again here");
+                return Err(Box::new(
+                    problem
+                        .also(before.span, "first given here")
+                        .help("a case is of one profile; write a case for each"),
+                ));
+            }
+            profile = Some(name);
         } else {
-            return Err(
-                cursor.expected("`needs CAPABILITY`, `limit DURATION` or the end of the line")
-            );
+            return Err(cursor.expected(
+                "`profile NAME`, `needs CAPABILITY`, `limit DURATION` or the end of the line",
+            ));
         }
     }
     Ok(Case {
         name,
         level: *level,
+        profile,
         needs,
         limit,
         quotes: Vec::new(),

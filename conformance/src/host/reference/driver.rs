@@ -59,9 +59,10 @@ pub(super) async fn begin(setup: Setup, outbox: Arc<Outbox>) -> Result<Arc<dyn D
     }
 }
 
-/// The declaration of these capabilities.
+/// The declaration of these capabilities; `.following(&["NAME"])` adds profiles.
 pub(super) fn declare(capabilities: &[&str]) -> Declared {
     Declared {
         capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
+        profiles: Vec::new(),
     }
 }

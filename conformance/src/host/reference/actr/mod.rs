@@ -44,6 +44,7 @@ pub(super) fn declared() -> Declared {
         "streams",
         "webrtc",
     ])
+    .following(&["actr"])
 }
 
 /// The nodes and actors of one case.
