@@ -241,8 +241,12 @@ impl Server {
             )),
             _ => Kind::Other,
         };
-        // Whoever dropped a start or a stop wants it all the same.
-        let outcome = if entry.is_request() && waiter.is_gone() {
+        // Who dropped the ticket of a hook, a start or a stop wants it all the same.
+        let gone = waiter.is_cancelled() || (entry.is_request() && waiter.is_gone());
+        if gone && entry != Entry::Stop {
+            return Err(Refusal::Cancelled.into());
+        }
+        let outcome = if gone {
             Err(Refusal::Cancelled.into())
         } else {
             tokio::select! {

@@ -135,11 +135,13 @@ impl Ticket {
     /// # Errors
     /// [`Failure`]; [`Refusal::Ended`] also when the actor ended before the entry had its turn.
     pub async fn outcome(self) -> Outcome {
-        // The canceller has to live as long as the wait: its end is no cancellation, but costs the runner a look.
-        let Self { outcome, cancel } = self;
-        let outcome = outcome.await;
-        drop(cancel);
-        outcome.unwrap_or_else(|_| Err(Refusal::Ended.into()))
+        let mut cancelled = self.cancel.0.subscribe();
+        // One that waits behind another is given up at once, not at its turn.
+        tokio::select! {
+            biased;
+            outcome = self.outcome => outcome.unwrap_or_else(|_| Err(Refusal::Ended.into())),
+            _ = cancelled.wait_for(|cancelled| *cancelled) => Err(Refusal::Cancelled.into()),
+        }
     }
 }
 
@@ -201,7 +203,12 @@ pub(super) struct Waiter {
 impl Waiter {
     /// Whether nobody needs the entry any more.
     pub(super) fn is_gone(&self) -> bool {
-        *self.cancelled.borrow() || self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
+        self.is_cancelled() || self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
+    }
+
+    /// Whether the entry was given up explicitly.
+    pub(super) fn is_cancelled(&self) -> bool {
+        *self.cancelled.borrow()
     }
 
     /// Ready when the entry is given up explicitly.
