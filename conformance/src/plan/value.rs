@@ -369,12 +369,9 @@ impl Holes {
                     .map(|field| self.leave_parts(&field.ty, words))
                     .collect(),
             ),
-            Type::Tuple(types) => Value::Tuple(
-                types
-                    .iter()
-                    .map(|ty| self.leave_parts(ty, words))
-                    .collect(),
-            ),
+            Type::Tuple(types) => {
+                Value::Tuple(types.iter().map(|ty| self.leave_parts(ty, words)).collect())
+            }
             ty => self.leave(words.take(flatten(ty).len()).collect()),
         }
     }
