@@ -73,9 +73,8 @@ impl Actor {
     /// [`Entry::Stop`] closes the mailbox: what waits has its turn before it, what comes later is refused.
     pub fn begin(&self, entry: Entry) -> Ticket {
         let (queued, ticket) = Queued::attended(entry);
-        if let Err((queued, refusal)) = self.push(queued) {
-            queued.refuse(refusal);
-        }
+        // The ticket tells of a refusal.
+        let _ = self.push(queued);
         ticket
     }
 
@@ -93,22 +92,21 @@ impl Actor {
     /// [`Refusal`] when it can't be queued.
     pub fn post(&self, entry: Entry) -> Result<(), Refusal> {
         self.push(Queued::detached(entry))
-            .map_err(|(_, refusal)| refusal)
     }
 
-    fn push(&self, queued: Queued) -> Result<(), (Queued, Refusal)> {
+    fn push(&self, queued: Queued) -> Result<(), Refusal> {
         let limit = self.limits.message_bytes;
-        match queued.entry.size() {
-            (what, actual) if actual > limit => Err((
-                queued,
-                Refusal::TooLarge {
-                    what,
-                    actual,
-                    limit,
-                },
-            )),
-            _ => self.mailbox.push(queued),
+        let (what, actual) = queued.entry.size();
+        if actual > limit {
+            let refusal = Refusal::TooLarge {
+                what,
+                actual,
+                limit,
+            };
+            queued.refuse(refusal.clone());
+            return Err(refusal);
         }
+        self.mailbox.push(queued)
     }
 
     /// Lets requests and chunks wait from now on, or serves them again. Hooks are served all the same.

@@ -110,7 +110,7 @@ pub(super) struct Opened {
 
 /// What became of dialling.
 pub(super) enum Dialled {
-    Opened(Opened),
+    Opened(Box<Opened>),
     /// The other side has, or prefers, another connection between the two.
     Busy,
 }
@@ -133,10 +133,10 @@ pub(super) async fn dial(url: &str, own: &Peer, limits: &Limits) -> Result<Diall
         say(&mut socket, &hello(own), limits).await?;
         match hear(&mut socket).await? {
             Frame::Busy => Ok(Dialled::Busy),
-            frame => Ok(Dialled::Opened(Opened {
+            frame => Ok(Dialled::Opened(Box::new(Opened {
                 peer: introduced(frame)?,
                 socket,
-            })),
+            }))),
         }
     };
     timeout(limits.connect_time, dialling)

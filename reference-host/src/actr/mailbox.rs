@@ -57,30 +57,43 @@ impl Mailbox {
         }
     }
 
-    /// Puts an entry at the end of its lane; a `stop` behind everything. `Err` gives it back with the reason.
-    pub(super) fn push(&self, queued: Queued) -> Result<(), (Queued, Refusal)> {
+    /// Puts an entry at the end of its lane; a `stop` behind everything. Who waits for one that is refused is told.
+    pub(super) fn push(&self, queued: Queued) -> Result<(), Refusal> {
         let mut state = self.state();
-        if state.phase != Phase::Open {
-            return Err((queued, Refusal::Ended));
+        if let Some(refusal) = self.refusal(&state, &queued.entry) {
+            drop(state);
+            queued.refuse(refusal.clone());
+            return Err(refusal);
         }
         if queued.entry.is_request() {
-            if state.requests.len() >= self.capacity {
-                return Err((queued, Refusal::MailboxFull(self.capacity)));
-            }
             state.requests.push_back(queued);
             self.tell_pressure(&mut state);
         } else if queued.entry == Entry::Stop {
             state.phase = Phase::Stopping;
             state.held = false;
             state.requests.push_back(queued);
-        } else if state.control.len() >= CONTROL_LENGTH {
-            return Err((queued, Refusal::MailboxFull(CONTROL_LENGTH)));
         } else {
             state.control.push_back(queued);
         }
         drop(state);
         self.changed.notify_one();
         Ok(())
+    }
+
+    /// Why there is no place for an entry.
+    fn refusal(&self, state: &State, entry: &Entry) -> Option<Refusal> {
+        let (waiting, capacity) = match entry {
+            Entry::Stop => (0, 1),
+            entry if entry.is_request() => (state.requests.len(), self.capacity),
+            _ => (state.control.len(), CONTROL_LENGTH),
+        };
+        if state.phase != Phase::Open {
+            Some(Refusal::Ended)
+        } else if waiting >= capacity {
+            Some(Refusal::MailboxFull(capacity))
+        } else {
+            None
+        }
     }
 
     /// Tells on the rising edge only: once per crossing, again after the mailbox was below the threshold.
@@ -202,7 +215,7 @@ mod tests {
         mailbox.hold(true);
         mailbox.push(request(0)).expect("room");
         mailbox.push(request(1)).expect("room");
-        let (_, refusal) = mailbox.push(request(2)).expect_err("full");
+        let refusal = mailbox.push(request(2)).expect_err("full");
         assert_eq!(refusal, Refusal::MailboxFull(2));
         mailbox
             .push(Queued::detached(Entry::Ready))
@@ -212,7 +225,7 @@ mod tests {
         mailbox
             .push(Queued::detached(Entry::Stop))
             .expect("room for that");
-        let (_, refusal) = mailbox.push(request(3)).expect_err("stopping");
+        let refusal = mailbox.push(request(3)).expect_err("stopping");
         assert_eq!(refusal, Refusal::Ended);
         for expected in ["0", "1", "Some(Stop)"] {
             assert_eq!(next(&mailbox).await, expected);

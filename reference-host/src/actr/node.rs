@@ -299,7 +299,7 @@ impl Inner {
         };
         match link::dial(url, &self.own(), &self.limits).await {
             Ok(Dialled::Opened(opened)) if opened.peer.node == *peer => {
-                let (link, run) = self.adopt(opened);
+                let (link, run) = self.adopt(*opened);
                 self.spawn(run);
                 Ok(link)
             }
