@@ -5,6 +5,7 @@ mod expectations;
 mod explain;
 mod fmt;
 mod list;
+mod mcp;
 mod output;
 mod run;
 mod select;
@@ -40,6 +41,9 @@ enum Command {
     Coverage(coverage::Arguments),
     /// Lays out case files.
     Fmt(fmt::Arguments),
+    /// Serves MCP on standard input and output, for cases that want a server.
+    #[command(hide = true)]
+    Mcp(mcp::Arguments),
 }
 
 /// Which cases.
@@ -134,6 +138,7 @@ fn command(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<u8, Problem> {
         Command::Explain(arguments) => explain::main(&files, arguments, out),
         Command::Coverage(arguments) => coverage::main(&files, arguments, out),
         Command::Fmt(arguments) => fmt::main(&files, arguments, out),
+        Command::Mcp(arguments) => mcp::main(arguments, out),
     }
 }
 
