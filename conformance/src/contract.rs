@@ -5,7 +5,10 @@ mod files;
 mod functions;
 mod manifest;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use fixtures::abi::{Type, Unsupported, Value};
 use indexmap::IndexMap;
@@ -15,9 +18,12 @@ use wit_parser::{PackageId, Resolve, SourceMap, TypeDefKind, WorldId};
 pub use self::files::Files;
 pub(crate) use self::functions::short_name;
 use self::manifest::Manifest;
-use crate::case::{
-    Diagnostics,
-    model::{Call, Expr, ExprKind, FunctionRef, Pattern, Span},
+use crate::{
+    case::{
+        Diagnostics,
+        model::{Call, Expr, ExprKind, FunctionRef, Pattern, Span},
+    },
+    payload::schema::{Schema, SchemaError},
 };
 
 /// A loaded contract.
@@ -43,6 +49,8 @@ pub struct Contract {
     pub capabilities: BTreeMap<String, String>,
     /// Profiles, with what they are: a case of one holds a host to limits or texts that are not the contract's.
     pub profiles: BTreeMap<String, String>,
+    /// JSON Schemas that cases may name: the files of the folder `schemas`.
+    pub schemas: BTreeMap<String, Schema>,
     /// The event that carries what guests say through their side channel.
     pub side_event: Option<SideEvent>,
     /// The event that tells how an instance ended, for contracts whose instances run by themselves.
@@ -193,6 +201,14 @@ pub enum ContractError {
         /// What is wrong.
         problems: Diagnostics,
     },
+    /// A file in `schemas` is no JSON Schema.
+    #[error("failed to understand {path}")]
+    Schema {
+        /// In the tree.
+        path: String,
+        /// What is wrong.
+        source: SchemaError,
+    },
     /// The WIT does not parse or resolve.
     #[error("failed to understand the WIT in {path}: {reason}")]
     Wit {
@@ -231,7 +247,9 @@ impl Contract {
         let mut resolve = Resolve::default();
         let package = push_package(files, &mut resolve, &format!("wit/{}", manifest.wit))?;
         let driver = driver(files, &manifest.driver).map_err(|error| error.of(name))?;
+        let schemas = schemas(files, &folder)?;
         manifest::Reader {
+            schemas,
             path,
             name,
             manifest,
@@ -352,6 +370,31 @@ fn push_package(
     resolve
         .push_groups(main, used)
         .map_err(|error| wrong(format!("{error:#}")))
+}
+
+/// The schemas in the contract's folder, by name.
+fn schemas(files: &Files, folder: &str) -> Result<BTreeMap<String, Schema>, ContractError> {
+    let folder = format!("{folder}/schemas");
+    let read = |path: &str| {
+        let path = path.to_owned();
+        move |source| ContractError::Read { path, source }
+    };
+    let paths = match files.list(&folder, "json") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        listed => listed.map_err(read(&folder))?,
+    };
+    let mut schemas = BTreeMap::new();
+    for path in paths {
+        let name = path.strip_prefix(&folder).unwrap_or(&path);
+        let name = name.trim_start_matches('/').trim_end_matches(".json");
+        let bytes = files.read(&path).map_err(read(&path))?;
+        let schema = Schema::new(name, bytes).map_err(|source| ContractError::Schema {
+            path: path.clone(),
+            source,
+        })?;
+        schemas.insert(name.to_owned(), schema);
+    }
+    Ok(schemas)
 }
 
 fn driver(files: &Files, name: &str) -> Result<Driver, Failure> {

@@ -10,6 +10,7 @@ use std::{
 use conformance::{
     case::{self, Diagnostics, model::*},
     contract::{Contract, Files},
+    payload::schema::Schema,
 };
 use fixtures::abi::{Type, Value};
 use proptest::prelude::*;
@@ -248,6 +249,18 @@ fn hash_is_of_the_words() -> Test {
             "{head}case a robust\n  guest\n    put(\"a\", \"c\")\n"
         ))?
     );
+    Ok(())
+}
+
+#[test]
+fn hash_is_of_the_schemas_too() -> Test {
+    let mut contract = demo()?;
+    let text = "contract demo\nworld app\ngroup demo.x\ncase a robust\n  guest\n    bytes([]) => schema \"note\"\n";
+    let before = read(&contract, "a.case", text)?.remove(0).hash;
+    assert_eq!(before, read(&contract, "a.case", text)?.remove(0).hash);
+    let other = Schema::new("note", b"{}".to_vec())?;
+    contract.schemas.insert("note".to_owned(), other);
+    assert_ne!(before, read(&contract, "a.case", text)?.remove(0).hash);
     Ok(())
 }
 

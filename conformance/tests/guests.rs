@@ -7,12 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use conformance::{
-    case::model::GuestKind,
-    contract::Files,
-    plan::{self, Surroundings},
-    suite::Suite,
-};
+use conformance::{case::model::GuestKind, contract::Files, plan, suite::Suite, testbed::Testbed};
 
 /// Bytes that a generated guest may have.
 const MOST_BYTES: usize = 40_000;
@@ -23,7 +18,7 @@ const LARGE_ANSWERS: [&str; 2] = ["uni.ipc.large.", "uni.limit.output-over-paylo
 #[test]
 fn guests_are_small_and_quickly_made() {
     let suite = Suite::load(&Files::embedded()).unwrap_or_else(|error| panic!("{error}"));
-    let surroundings = Surroundings::from([("http".to_owned(), "http://127.0.0.1:1".to_owned())]);
+    let surroundings = Testbed::example_surroundings();
     let mut made = Duration::ZERO;
     let mut sizes = Vec::new();
     let mut sample = Vec::new();

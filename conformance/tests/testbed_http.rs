@@ -169,7 +169,7 @@ fn hang_lasts_until_the_reset() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut
     ));
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    testbed.reset();
+    testbed.reset().unwrap();
     assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
     assert!(testbed.requests().is_empty());
 }
@@ -184,7 +184,7 @@ fn a_case_does_not_see_the_requests_of_another() {
         .unwrap();
     get(&testbed, "/echo");
     wait_until(|| testbed.requests().len() == 1);
-    testbed.reset();
+    testbed.reset().unwrap();
     let _ = stream.write_all(b"b");
     let _ = stream.read_to_end(&mut Vec::new());
     get(&testbed, "/text/next");
@@ -204,7 +204,7 @@ fn a_reset_is_behind_all_that_was_sent_before_it() {
         stream
             .write_all(b"GET /echo HTTP/1.1\r\nhost: x\r\n\r\n")
             .unwrap();
-        testbed.reset();
+        testbed.reset().unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
         assert_eq!(testbed.requests(), []);
     }

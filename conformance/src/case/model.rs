@@ -1,12 +1,14 @@
 //! The checked form of a case: every name resolved, every value typed against the WIT. The parser and checker produce
 //! it; planner, judge and `explain` consume it.
 
+mod observed;
 mod pattern;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use fixtures::abi::{FuncType, Type, Value};
 
+pub use observed::Observed;
 pub use pattern::{
     Comparison, IpcBatchPattern, IpcColumnPattern, IpcPattern, IpcValuePattern, JsonPattern,
     Pattern, PatternKind,
@@ -531,10 +533,49 @@ pub enum HostStepKind {
         /// What is done.
         body: Vec<HostStep>,
     },
-    /// `requests => EXPECTATION`, of type `list<record {method: string, path: string, headers: list<tuple<string, string>>, body: string}>`.
-    Requests {
-        /// Judges the list.
+    /// `requests [within D] => EXPECTATION`, and the other things that the testbed saw.
+    Observe {
+        /// What is looked at.
+        what: Observed,
+        /// Until when the expectation must hold; at once when absent.
+        within: Option<Duration>,
+        /// Judges a value of [`Observed::ty`].
         expect: Expectation,
+    },
+    /// `push "path" VALUE [within D]`
+    Push {
+        /// Path of the WebSocket connections that are spoken to, as a string.
+        path: Expr,
+        /// A string or bytes.
+        message: Expr,
+        /// How long to wait for a connection.
+        within: Duration,
+    },
+    /// `hang-up "path" [within D]`
+    HangUp {
+        /// Path of the WebSocket connections that are closed, as a string.
+        path: Expr,
+        /// How long to wait for a connection.
+        within: Duration,
+    },
+    /// `file "path" VALUE`
+    File {
+        /// Below `\{dir}`, a string.
+        path: Expr,
+        /// A string or bytes.
+        content: Expr,
+    },
+    /// `directory "path"`
+    Directory {
+        /// Below `\{dir}`, a string.
+        path: Expr,
+    },
+    /// `link "path" -> "target"`
+    Link {
+        /// Below `\{dir}`, a string.
+        path: Expr,
+        /// What the link says, a string.
+        target: Expr,
     },
 }
 

@@ -8,9 +8,9 @@ use super::{Problem, suite};
 use crate::{
     case::model::{Case, GuestKind},
     contract::Files,
-    exit,
-    plan::{self, Surroundings},
+    exit, plan,
     suite::Suite,
+    testbed::Testbed,
 };
 
 #[derive(Args, Debug)]
@@ -78,7 +78,7 @@ fn guests(suite: &Suite, case: &Case, out: &mut dyn Write) -> Result<(), Problem
     let Some((contract, worlds)) = suite.contracts.get(&case.contract) else {
         return Ok(());
     };
-    let surroundings = Surroundings::from([("http".to_owned(), "http://127.0.0.1:0".to_owned())]);
+    let surroundings = Testbed::example_surroundings();
     let plan = plan::plan(case, contract, worlds, &surroundings)
         .map_err(|error| Problem::internal(error.to_string()))?;
     for (guest, planned) in case.guests.iter().zip(&plan.guests) {

@@ -11,7 +11,10 @@ use super::{
     Contract, ContractError, Driver, EndedEvent, SideEvent, World, driver_capabilities, functions,
     no_environment, template,
 };
-use crate::case::{model::FunctionRef, template as templates};
+use crate::{
+    case::{model::FunctionRef, template as templates},
+    payload::schema::Schema,
+};
 
 /// The file.
 #[derive(Debug, Deserialize)]
@@ -88,6 +91,7 @@ pub(super) struct Reader<'a> {
     pub(super) path: String,
     pub(super) name: &'a str,
     pub(super) manifest: Manifest,
+    pub(super) schemas: BTreeMap<String, Schema>,
 }
 
 impl Reader<'_> {
@@ -134,12 +138,12 @@ impl Reader<'_> {
             driver,
             capabilities,
             profiles: self.profiles()?,
+            schemas: self.schemas.clone(),
         };
-        let ty = contract.driver.environment.clone();
         contract.environment = template(
             &self.path,
             "environment",
-            templates::constant(&contract, &manifest.environment, &ty),
+            templates::environment(&contract, &manifest.environment),
         )?;
         self.templates(&mut contract)?;
         Ok(contract)

@@ -232,6 +232,10 @@ impl Matcher<'_> {
                 let result = pattern_payload::json(json, *exactly, value, &mut text);
                 self.payload(pattern, value, result)
             }
+            PatternKind::Schema(schema) => {
+                let result = pattern_payload::schema(schema, value);
+                self.payload(pattern, value, result)
+            }
             PatternKind::Ipc(ipc) => {
                 let result = pattern_payload::ipc(ipc, value);
                 self.payload(pattern, value, result)

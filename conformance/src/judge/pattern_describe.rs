@@ -69,6 +69,7 @@ pub fn describe(pattern: &Pattern) -> String {
         PatternKind::StartsWith(text) => format!("starts-with {}", describe_expr(text)),
         PatternKind::EndsWith(text) => format!("ends-with {}", describe_expr(text)),
         PatternKind::Matches(regex) => format!("matches {}", quoted(regex)),
+        PatternKind::Schema(schema) => format!("schema {}", quoted(schema.name())),
         PatternKind::And(patterns) => patterns
             .iter()
             .map(describe)

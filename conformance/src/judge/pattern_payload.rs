@@ -14,6 +14,7 @@ use crate::{
         ipc::{self, IpcContent, known_type, type_name},
         json,
         literal::IpcValue,
+        schema::Schema,
         trace,
     },
 };
@@ -40,13 +41,28 @@ pub(super) fn json(
     value: &Value,
     resolve_text: &mut dyn FnMut(&[TextPart]) -> Result<String, String>,
 ) -> Result<(), Departure> {
-    let document = serde_json::from_slice(content(value)?)
-        .map_err(|error| Departure::Unreadable(format!("no JSON: {error}")))?;
-    json::matches(pattern, &document, exactly, resolve_text).map_err(|mismatch| Departure::At {
-        path: mismatch.path,
-        expected: mismatch.expected,
-        actual: mismatch.actual,
-    })
+    let document = document(value)?;
+    json::matches(pattern, &document, exactly, resolve_text).map_err(Departure::from)
+}
+
+/// A JSON document of a schema.
+pub(super) fn schema(schema: &Schema, value: &Value) -> Result<(), Departure> {
+    schema.check(&document(value)?).map_err(Departure::from)
+}
+
+fn document(value: &Value) -> Result<serde_json::Value, Departure> {
+    serde_json::from_slice(content(value)?)
+        .map_err(|error| Departure::Unreadable(format!("no JSON: {error}")))
+}
+
+impl From<json::Mismatch> for Departure {
+    fn from(mismatch: json::Mismatch) -> Departure {
+        Departure::At {
+            path: mismatch.path,
+            expected: mismatch.expected,
+            actual: mismatch.actual,
+        }
+    }
 }
 
 /// An Arrow IPC stream.

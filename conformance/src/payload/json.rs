@@ -157,7 +157,7 @@ fn integer(number: &Number) -> Option<i128> {
         .map(|number| number as i128)
 }
 
-fn member(path: &str, name: &str) -> String {
+pub(super) fn member(path: &str, name: &str) -> String {
     let plain = !name.is_empty()
         && name
             .chars()
@@ -192,7 +192,7 @@ fn quoted(text: &str) -> String {
     Value::String(text.to_owned()).to_string()
 }
 
-fn brief(value: &Value) -> String {
+pub(super) fn brief(value: &Value) -> String {
     const LIMIT: usize = 200;
     let text = value.to_string();
     match text.char_indices().nth(LIMIT) {

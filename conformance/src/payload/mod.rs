@@ -5,6 +5,7 @@ mod error;
 pub mod ipc;
 pub mod json;
 pub mod literal;
+pub mod schema;
 pub mod trace;
 
 pub use error::PayloadError;

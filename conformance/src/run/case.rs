@@ -22,7 +22,7 @@ use crate::{
         protocol::{Component, Setup},
     },
     judge::walk::Report,
-    plan::{self, Plan, Surroundings, Worlds},
+    plan::{self, Plan, Worlds},
     testbed::Testbed,
 };
 
@@ -63,6 +63,7 @@ pub(super) fn run(case: &Case, bench: &Bench<'_>, host: &mut dyn Host) -> Ran {
     let mut report = Report::default();
     let begun = Instant::now();
     let verdict = verdict(case, bench, host, &mut report, &mut ran);
+    bench.testbed.close();
     let timing = &mut ran.outcome.timing;
     timing.host = begun.elapsed().saturating_sub(timing.plan + timing.judge);
     ran.outcome.transcript = report.lines;
@@ -85,8 +86,19 @@ pub(super) fn bare(
     host: &mut dyn Host,
     plan: &Plan,
 ) -> Option<Duration> {
-    bench.testbed.reset();
-    let surroundings = surroundings(bench);
+    bench.testbed.reset().ok()?;
+    let waited = bare_steps(case, bench, host, plan);
+    bench.testbed.close();
+    waited
+}
+
+fn bare_steps(
+    case: &Case,
+    bench: &Bench<'_>,
+    host: &mut dyn Host,
+    plan: &Plan,
+) -> Option<Duration> {
+    let surroundings = bench.testbed.surroundings();
     let mut scope = Scope::new(&surroundings);
     let mut setup = setup(case, plan, &scope).ok()?;
     for guest in setup.guests.values_mut() {
@@ -104,10 +116,6 @@ pub(super) fn bare(
     }
     session.end().ok()?;
     Some(session.waited)
-}
-
-fn surroundings(bench: &Bench<'_>) -> Surroundings {
-    Surroundings::from([("http".to_owned(), bench.testbed.http_url())])
 }
 
 fn verdict(
@@ -142,8 +150,11 @@ fn verdict(
             capabilities: missing,
         });
     }
-    bench.testbed.reset();
-    let surroundings = surroundings(bench);
+    bench.testbed.reset().map_err(|error| Verdict::NotRun {
+        message: error.to_string(),
+        span: None,
+    })?;
+    let surroundings = bench.testbed.surroundings();
     let begun = Instant::now();
     let plan = plan::plan(case, bench.contract, bench.worlds, &surroundings).map_err(|error| {
         Verdict::NotRun {

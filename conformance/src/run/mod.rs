@@ -2,6 +2,7 @@
 
 mod case;
 mod guests;
+mod outside;
 mod scope;
 mod session;
 mod steps;

@@ -108,16 +108,12 @@ impl Steps<'_, '_> {
                     .collect();
                 self.lockstep(body, &mut scopes)
             }
-            HostStepKind::Requests { expect } => {
-                let seen = requests(self.testbed);
-                self.judge(
-                    expect,
-                    Answer::Returned(Some(&seen)),
-                    scope,
-                    step.span,
-                    "requests",
-                )
-            }
+            HostStepKind::Observe { .. }
+            | HostStepKind::Push { .. }
+            | HostStepKind::HangUp { .. }
+            | HostStepKind::File { .. }
+            | HostStepKind::Directory { .. }
+            | HostStepKind::Link { .. } => self.outside(&step.kind, scope, step.span),
         }
     }
 
@@ -352,7 +348,7 @@ impl Steps<'_, '_> {
         }
     }
 
-    fn judge(
+    pub(super) fn judge(
         &mut self,
         expect: &Expectation,
         answer: Answer<'_>,
@@ -384,36 +380,13 @@ impl Steps<'_, '_> {
             })
     }
 
-    fn line(&mut self, what: &str, value: String) {
+    pub(super) fn line(&mut self, what: &str, value: String) {
         self.report.lines.push(Line {
             who: "host".to_owned(),
             what: what.to_owned(),
             value,
         });
     }
-}
-
-fn requests(testbed: &Testbed) -> Value {
-    let text = |text: &str| Value::String(text.to_owned());
-    Value::List(
-        testbed
-            .requests()
-            .iter()
-            .map(|request| {
-                let headers = request
-                    .headers
-                    .iter()
-                    .map(|(name, value)| Value::Tuple(vec![text(name), text(value)]))
-                    .collect();
-                Value::Record(vec![
-                    text(&request.method),
-                    text(&request.path),
-                    Value::List(headers),
-                    Value::String(String::from_utf8_lossy(&request.body).into_owned()),
-                ])
-            })
-            .collect(),
-    )
 }
 
 fn at(verdict: Verdict, span: Span) -> Verdict {
@@ -426,7 +399,7 @@ fn at(verdict: Verdict, span: Span) -> Verdict {
     }
 }
 
-fn failed(span: Span, expected: String, actual: String) -> Stop {
+pub(super) fn failed(span: Span, expected: String, actual: String) -> Stop {
     Stop::Failed(Failure {
         span: Some(span),
         path: String::new(),
@@ -436,7 +409,7 @@ fn failed(span: Span, expected: String, actual: String) -> Stop {
     })
 }
 
-fn broken(span: Span, message: String) -> Stop {
+pub(super) fn broken(span: Span, message: String) -> Stop {
     Stop::Verdict(Verdict::NotRun {
         message,
         span: Some(span),

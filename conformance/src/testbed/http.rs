@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -19,11 +20,16 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
     time::sleep,
 };
 
-use super::{Log, Request};
+use super::{
+    log::{Log, Request},
+    websocket::{self, Place},
+};
+
+/// Connections that are open at the same time, at most; one more is closed at once.
+const MAX_OPEN: usize = 1024;
 
 /// Bytes of a request body that are kept.
 const MAX_BODY: usize = 64 << 20;
@@ -35,15 +41,22 @@ static CHUNK: [u8; 16 << 10] = [b'a'; 16 << 10];
 const BACK_OFF: Duration = Duration::from_millis(20);
 
 /// Accepts connections until dropped.
-pub(super) async fn serve(listener: TcpListener, log: Arc<Log>) {
+pub(super) async fn serve(listener: TcpListener, ours: SocketAddr, log: Arc<Log>) {
     loop {
         match listener.accept().await {
-            Ok((stream, address)) => {
+            Ok((stream, theirs)) => {
                 let mut epochs = log.epoch.subscribe();
                 let epoch = *epochs.borrow_and_update();
-                log.open.send_modify(|open| *open += 1);
-                tokio::spawn(connection(stream, epoch, epochs, log.clone()));
-                log.accept(address);
+                let place = Place {
+                    epoch,
+                    epochs,
+                    log: log.clone(),
+                };
+                if *log.open.borrow() < MAX_OPEN {
+                    log.open.send_modify(|open| *open += 1);
+                    tokio::spawn(connection(stream, place));
+                }
+                log.accept(ours, theirs);
             }
             Err(_) => sleep(BACK_OFF).await,
         }
@@ -51,17 +64,14 @@ pub(super) async fn serve(listener: TcpListener, log: Arc<Log>) {
 }
 
 /// Serves one connection until it ends or the testbed is reset.
-async fn connection(
-    stream: TcpStream,
-    epoch: u64,
-    mut epochs: watch::Receiver<u64>,
-    log: Arc<Log>,
-) {
-    let service = service_fn(|request| answer(request, epoch, log.clone()));
+async fn connection(stream: TcpStream, place: Place) {
+    let mut epochs = place.epochs.clone();
+    let log = place.log.clone();
+    let service = service_fn(|request| answer(request, place.clone()));
     let served = http1::Builder::new()
-        .keep_alive(false)
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     tokio::select! {
         // A client that breaks off is the case's business; what came is recorded.
         _ = served => {}
@@ -71,34 +81,37 @@ async fn connection(
 }
 
 async fn answer(
-    request: hyper::Request<Incoming>,
-    epoch: u64,
-    log: Arc<Log>,
+    mut request: hyper::Request<Incoming>,
+    place: Place,
 ) -> Result<Response<Content>, Infallible> {
-    let (parts, body) = request.into_parts();
-    let (body, complete) = collect(body).await;
-    let headers = parts.headers.iter().map(|(name, value)| {
+    let (body, complete) = collect(request.body_mut()).await;
+    let headers = request.headers().iter().map(|(name, value)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         (name.as_str().to_owned(), value)
     });
-    let path = parts
-        .uri
-        .path_and_query()
-        .map_or("*", |path| path.as_str())
-        .to_owned();
-    let request = Request {
-        method: parts.method.as_str().to_owned(),
-        path,
+    let path = request.uri().path_and_query();
+    let arrived = Request {
+        method: request.method().as_str().to_owned(),
+        path: path.map_or("*", |path| path.as_str()).to_owned(),
         headers: headers.collect(),
         body,
         complete,
     };
-    log.record(epoch, request.clone());
-    let content_type = parts.headers.get(header::CONTENT_TYPE);
-    Ok(respond(&request, content_type).await)
+    place.log.request(place.epoch, arrived.clone());
+    let mut response = if request.uri().path().starts_with("/ws/") {
+        websocket::accept(request, arrived.path, place)
+    } else {
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        respond(&arrived, content_type).await
+    };
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
-async fn collect(mut body: Incoming) -> (Vec<u8>, bool) {
+async fn collect(body: &mut Incoming) -> (Vec<u8>, bool) {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
@@ -186,14 +199,14 @@ async fn respond(request: &Request, content_type: Option<&HeaderValue>) -> Respo
 /// Says the method of an echoed request.
 const METHOD: header::HeaderName = header::HeaderName::from_static("witgate-method");
 
-fn status_only(status: StatusCode) -> Response<Content> {
+pub(super) fn status_only(status: StatusCode) -> Response<Content> {
     let mut response = Response::new(Content::of(Vec::new()));
     *response.status_mut() = status;
     response
 }
 
 /// `%41` and `A` alike; what is no escape stays as it is.
-fn percent_decoded(text: &str) -> Vec<u8> {
+pub(super) fn percent_decoded(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -218,7 +231,7 @@ fn percent_decoded(text: &str) -> Vec<u8> {
 }
 
 /// The body of an answer.
-enum Content {
+pub(super) enum Content {
     /// These bytes.
     Whole(Option<Bytes>),
     /// So many bytes `a`.

@@ -294,7 +294,7 @@ impl Checker<'_> {
         &mut self,
         found: &[Option<&Term>],
         ty: &Type,
-        defaults: Option<&[Value]>,
+        defaults: Option<&[Expr]>,
         term: &Term,
     ) -> Option<Vec<Expr>> {
         let Type::Record(declared) = ty else {
@@ -314,10 +314,9 @@ impl Checker<'_> {
                     }
                     value
                 }
-                (None, Some(value), ty) => Some(Expr {
-                    ty: ty.clone(),
-                    kind: ExprKind::Const(value),
+                (None, Some(value), _) => Some(Expr {
                     span: term.span,
+                    ..value
                 }),
                 (None, None, Type::Option(_)) => Some(Expr {
                     ty: field.ty.clone(),

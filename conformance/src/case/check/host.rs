@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fixtures::abi::{Field, Type, Value};
+use fixtures::abi::{Type, Value};
 
 use super::super::{
     diagnostic::{Problem, closest_or_all},
@@ -19,7 +19,7 @@ use super::{
 };
 
 /// How long `await` waits when nothing is said.
-const WITHIN: Duration = Duration::from_secs(5);
+pub(super) const WITHIN: Duration = Duration::from_secs(5);
 
 impl Checker<'_> {
     /// The steps of a block.
@@ -157,19 +157,12 @@ impl Checker<'_> {
                     HostStepKind::Repeat { count, name, body }
                 }
             }
-            syntax::HostStepKind::Requests { expect } => {
-                let ty = requests();
-                let judged = Judged {
-                    ty: Some(&ty),
-                    trap: false,
-                    timeout: false,
-                    returns: false,
-                    what: "requests",
-                };
-                HostStepKind::Requests {
-                    expect: self.expectation(expect, judged)?,
-                }
-            }
+            syntax::HostStepKind::Observe { .. }
+            | syntax::HostStepKind::Push { .. }
+            | syntax::HostStepKind::HangUp { .. }
+            | syntax::HostStepKind::File { .. }
+            | syntax::HostStepKind::Directory { .. }
+            | syntax::HostStepKind::Link { .. } => self.outside(&step.kind)?,
         })
     }
 
@@ -472,20 +465,4 @@ fn unsaid(function: &FunctionRef, span: Span) -> Expectation {
         outcomes: vec![(None, outcome)],
         span,
     }
-}
-
-/// The type of `requests`.
-fn requests() -> Type {
-    let field = |name: &str, ty| Field {
-        name: name.into(),
-        ty,
-    };
-    let header = Type::Tuple(vec![Type::String, Type::String].into());
-    let fields = vec![
-        field("method", Type::String),
-        field("path", Type::String),
-        field("headers", Type::List(header.into())),
-        field("body", Type::String),
-    ];
-    Type::List(Type::Record(fields.into()).into())
 }

@@ -6,6 +6,7 @@ mod guest;
 mod host;
 mod ipc;
 mod json;
+mod outside;
 mod pattern;
 mod resolve;
 mod scope;
@@ -20,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use fixtures::abi::{Type, Value};
+use fixtures::abi::{Field, Type, Value};
 
 use self::scope::{Binding, Side};
 use super::{
@@ -332,12 +333,21 @@ impl<'a> Checker<'a> {
         let Some(term) = term else {
             return Some(self.contract.environment.clone());
         };
+        self.side = Side::Host;
         let ty = self.contract.driver.environment.clone();
         let syntax::TermKind::Record(fields, None) = &term.kind else {
             return self.mismatch(term, &ty);
         };
-        let defaults = match &self.contract.environment.kind {
-            ExprKind::Const(Value::Record(values)) => values.clone(),
+        let defaults = match (&self.contract.environment.kind, &ty) {
+            (ExprKind::Record(items), _) => items.clone(),
+            (ExprKind::Const(Value::Record(values)), Type::Record(fields)) => {
+                let default = |(value, field): (&Value, &Field)| Expr {
+                    ty: field.ty.clone(),
+                    kind: ExprKind::Const(value.clone()),
+                    span: term.span,
+                };
+                values.iter().zip(fields.iter()).map(default).collect()
+            }
             _ => Vec::new(),
         };
         let found = self.fields(fields, &ty)?;

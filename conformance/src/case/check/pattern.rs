@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use fixtures::abi::{Type, Value};
 
 use super::super::{
-    diagnostic::Problem,
+    diagnostic::{Problem, closest_or_all},
     model::{Expectation, Expr, ExprKind, Outcome, Pattern, PatternKind, Span},
 };
 use super::{
@@ -14,6 +14,7 @@ use super::{
     scope::{is_bytes, is_number},
     syntax::{self, Field, Name, Pattern as Form, Term, TermKind},
 };
+use crate::payload::schema::Schema;
 
 /// What an expectation judges.
 #[derive(Clone, Copy, Debug)]
@@ -239,6 +240,11 @@ impl Checker<'_> {
                 }
                 PatternKind::Matches(regex.text.clone())
             }
+            Form::Schema(name) => {
+                let fits = *ty == Type::String || is_bytes(ty);
+                self.wants(fits, form, "a string or list<u8>", ty, term)?;
+                PatternKind::Schema(self.schema(name)?)
+            }
             Form::And(terms) => {
                 PatternKind::And(self.each(terms, |this, term| this.pattern(term, ty))?)
             }
@@ -283,6 +289,23 @@ impl Checker<'_> {
             }
             Form::Transcript => PatternKind::Transcript,
         })
+    }
+
+    /// The contract's schema of this name; its bytes are part of what the case says.
+    fn schema(&mut self, name: &Name) -> Option<Schema> {
+        let schemas = &self.contract.schemas;
+        if let Some(schema) = schemas.get(&name.text) {
+            self.read.push(schema.bytes().to_vec());
+            return Some(schema.clone());
+        }
+        let contract = &self.contract.name;
+        let message = format!("contract `{contract}` has no schema `{}`", name.text);
+        let names = schemas.keys().map(String::as_str);
+        let help = closest_or_all(&name.text, "schemas", names)
+            .unwrap_or_else(|| format!("schemas are files `cases/{contract}/schemas/NAME.json`"));
+        self.problems
+            .push(Problem::new("unknown-schema", name.span, message, "unknown schema").help(help));
+        None
     }
 
     /// Checks a part that may match elsewhere than at one place: nothing can be bound there.

@@ -11,9 +11,6 @@ use super::{
     syntax::{Expectation, Name, Outcome, Pattern, Term, TermKind},
 };
 
-/// Values of the surroundings that text may name.
-pub(super) const SURROUNDINGS: [&str; 1] = ["http"];
-
 /// Where in a case a value stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {

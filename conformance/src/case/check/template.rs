@@ -28,6 +28,15 @@ pub(crate) fn constant(contract: &Contract, text: &str, ty: &Type) -> Result<Exp
     })
 }
 
+/// An environment: a value that may name the surroundings.
+pub(crate) fn environment(contract: &Contract, text: &str) -> Result<Expr, Diagnostics> {
+    run(contract, text, |checker| {
+        let term = syntax::parse_term(text)?;
+        checker.side = Side::Host;
+        Ok(checker.value(&term, &contract.driver.environment))
+    })
+}
+
 /// A value in which `$text` is a text.
 pub(crate) fn with_text(contract: &Contract, text: &str, ty: &Type) -> Result<Expr, Diagnostics> {
     run(contract, text, |checker| {

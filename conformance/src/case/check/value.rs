@@ -8,9 +8,10 @@ use super::super::{
 };
 use super::{
     Checker,
-    scope::{SURROUNDINGS, Side, is_bytes, is_integer},
+    scope::{Side, is_bytes, is_integer},
     syntax::{Name, Piece, Term, TermKind},
 };
+use crate::testbed::SURROUNDINGS;
 
 /// Bytes a repeated text may have where it is needed before the case runs.
 const MAX_CONSTANT: u64 = 1 << 26;

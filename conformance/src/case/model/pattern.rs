@@ -3,6 +3,7 @@
 use fixtures::abi::Type;
 
 use super::{Expr, Span, TextPart};
+use crate::payload::schema::Schema;
 
 /// A pattern, typed.
 #[derive(Clone, Debug)]
@@ -54,6 +55,8 @@ pub enum PatternKind {
     EndsWith(Expr),
     /// `matches "regex"`, checked to be a regular expression.
     Matches(String),
+    /// `schema "NAME"` on a string or `list<u8>`.
+    Schema(Schema),
     /// `P and P`
     And(Vec<Pattern>),
     /// `one-of(..)`

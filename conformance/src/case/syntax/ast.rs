@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::super::model::{Comparison, Level, Span};
+use super::super::model::{Comparison, Level, Observed, Span};
 
 /// A word or text and where it is.
 #[derive(Clone, Debug)]
@@ -239,8 +239,30 @@ pub(crate) enum HostStepKind {
         parallel: bool,
         body: Vec<HostStep>,
     },
-    Requests {
+    Observe {
+        what: Observed,
+        within: Option<Duration>,
         expect: Expectation,
+    },
+    Push {
+        path: Term,
+        message: Term,
+        within: Option<Duration>,
+    },
+    HangUp {
+        path: Term,
+        within: Option<Duration>,
+    },
+    File {
+        path: Term,
+        content: Term,
+    },
+    Directory {
+        path: Term,
+    },
+    Link {
+        path: Term,
+        target: Term,
     },
 }
 
@@ -332,6 +354,7 @@ pub(crate) enum Pattern {
     StartsWith(Box<Term>),
     EndsWith(Box<Term>),
     Matches(Name),
+    Schema(Name),
     And(Vec<Term>),
     OneOf(Vec<Term>),
     Not(Box<Term>),
@@ -356,6 +379,7 @@ impl Pattern {
             Pattern::StartsWith(_) => "starts-with",
             Pattern::EndsWith(_) => "ends-with",
             Pattern::Matches(_) => "matches",
+            Pattern::Schema(_) => "schema",
             Pattern::And(_) => "and",
             Pattern::OneOf(_) => "one-of",
             Pattern::Not(_) => "not",

@@ -1,13 +1,31 @@
 //! Host blocks.
 
 use super::{
-    super::diagnostic::{Problem, closest_or_all},
+    super::{
+        diagnostic::{Problem, closest_or_all},
+        model::Observed,
+    },
     ast::{Event, HostStep, HostStepKind},
     blocks::{Node, call, count, duration, expectation, instance, within},
     cursor::{Cursor, Parsed},
     guest::let_call,
     lexer::TokenKind,
+    term::term,
 };
+
+/// What host steps start with, apart from calls and what is observed.
+const WORDS: [&str; 10] = [
+    "let",
+    "await",
+    "never",
+    "repeat",
+    "parallel",
+    "push",
+    "hang-up",
+    "file",
+    "directory",
+    "link",
+];
 
 /// Reads the steps of a block.
 pub(crate) fn steps(text: &str, nodes: &[Node<'_>], problems: &mut Vec<Problem>) -> Vec<HostStep> {
@@ -72,14 +90,51 @@ fn step_kind(
                 body,
             })
         }
-        "requests" => {
+        "push" => {
             cursor.advance();
-            let expect =
-                expectation(cursor)?.ok_or_else(|| cursor.expected("`=>` and what is expected"))?;
-            Ok(HostStepKind::Requests { expect })
+            let (path, message) = (term(cursor)?, term(cursor)?);
+            let within = within(cursor)?;
+            cursor.end("`within D` or the end of the line")?;
+            Ok(HostStepKind::Push {
+                path,
+                message,
+                within,
+            })
+        }
+        "hang-up" => {
+            cursor.advance();
+            let path = term(cursor)?;
+            let within = within(cursor)?;
+            cursor.end("`within D` or the end of the line")?;
+            Ok(HostStepKind::HangUp { path, within })
+        }
+        "file" => {
+            cursor.advance();
+            let (path, content) = (term(cursor)?, term(cursor)?);
+            cursor.end("the end of the line")?;
+            Ok(HostStepKind::File { path, content })
+        }
+        "directory" => {
+            cursor.advance();
+            let path = term(cursor)?;
+            cursor.end("the end of the line")?;
+            Ok(HostStepKind::Directory { path })
+        }
+        "link" => {
+            cursor.advance();
+            let path = term(cursor)?;
+            cursor.sign("->")?;
+            let target = term(cursor)?;
+            cursor.end("the end of the line")?;
+            Ok(HostStepKind::Link { path, target })
         }
         other => {
-            let words = ["let", "await", "never", "repeat", "parallel", "requests"];
+            if let Some(what) = Observed::ALL.into_iter().find(|what| what.name() == other) {
+                return observe(cursor, what);
+            }
+            let words = WORDS
+                .into_iter()
+                .chain(Observed::ALL.into_iter().map(Observed::name));
             let problem = Problem::new(
                 "unknown-step",
                 cursor.here(),
@@ -94,6 +149,18 @@ fn step_kind(
             Err(Box::new(problem.maybe_help(help)))
         }
     }
+}
+
+fn observe(cursor: &mut Cursor<'_>, what: Observed) -> Parsed<HostStepKind> {
+    cursor.advance();
+    let within = within(cursor)?;
+    let expect =
+        expectation(cursor)?.ok_or_else(|| cursor.expected("`=>` and what is expected"))?;
+    Ok(HostStepKind::Observe {
+        what,
+        within,
+        expect,
+    })
 }
 
 fn await_event(cursor: &mut Cursor<'_>) -> Parsed<HostStepKind> {

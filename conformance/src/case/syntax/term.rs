@@ -148,6 +148,10 @@ fn keyword(cursor: &mut Cursor<'_>, word: &str) -> Parsed<Option<Pattern>> {
             cursor.advance();
             Pattern::Matches(plain_text(cursor, "a regular expression in quotes")?)
         }
+        "schema" => {
+            cursor.advance();
+            Pattern::Schema(plain_text(cursor, "the name of a schema in quotes")?)
+        }
         "length" => {
             cursor.advance();
             let comparison = comparison(cursor).unwrap_or(Comparison::Equal);
