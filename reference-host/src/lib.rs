@@ -3,3 +3,4 @@
 pub mod engine;
 pub mod pie;
 pub mod uni;
+pub mod yoi;
