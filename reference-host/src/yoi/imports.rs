@@ -9,10 +9,11 @@ use wasmtime::component::Linker;
 
 use super::authority::Authority;
 use super::failure::{ImportError, ImportFailure};
+use super::instance::Growth;
 use super::limits::Limits;
 use super::websocket::Sockets;
 use super::{fs, request, text};
-use crate::engine::{self, MemoryLimiter};
+use crate::engine;
 
 pub(super) const REQUEST: &str = "yoi:host/request@1.0.0";
 pub(super) const WEBSOCKET: &str = "yoi:host/websocket@1.0.0";
@@ -30,7 +31,7 @@ pub(super) struct Context {
 /// What a store carries.
 pub(super) struct State {
     pub(super) context: Arc<Context>,
-    pub(super) limiter: MemoryLimiter,
+    pub(super) limiter: Growth,
     pub(super) sockets: Sockets,
 }
 

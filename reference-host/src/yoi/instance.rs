@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use wasmtime::component::{InstancePre, TypedFunc};
-use wasmtime::{Store, Trap};
+use wasmtime::{ResourceLimiter, Store, Trap};
 
 use super::error::{CallError, RegisterError};
 use super::imports::{Context, State};
@@ -46,7 +46,10 @@ impl Instance {
     ) -> Result<Self, RegisterError> {
         let limits = &context.limits;
         let (compute, call) = (limits.compute_time, limits.call_time);
-        let limiter = MemoryLimiter::new(limits.memory_bytes, limits.table_elements);
+        let limiter = Growth {
+            limiter: MemoryLimiter::new(limits.memory_bytes, limits.table_elements),
+            traps: limits.growth_traps,
+        };
         let most = limits.message_bytes;
         let state = State {
             context: context.clone(),
@@ -139,6 +142,67 @@ async fn enter(
         Export::Stop => exports.stop.call_async(store, ()).await?,
     };
     Ok(text)
+}
+
+/// Bounds memories and tables, and traps where growth beyond the bounds is to trap.
+pub(super) struct Growth {
+    limiter: MemoryLimiter,
+    traps: bool,
+}
+
+/// The trap of a guest that grew beyond its limits.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} limit reached")]
+struct GrowthExceeded {
+    what: &'static str,
+}
+
+impl Growth {
+    fn answer(&self, what: &'static str, granted: bool) -> wasmtime::Result<bool> {
+        match granted || !self.traps {
+            true => Ok(granted),
+            false => Err(wasmtime::Error::new(GrowthExceeded { what })),
+        }
+    }
+}
+
+impl ResourceLimiter for Growth {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        // A guest that asks for more than its own maximum gets -1 from any host.
+        let own = maximum.is_none_or(|most| desired <= most);
+        let granted = self.limiter.memory_growing(current, desired, maximum)?;
+        self.answer("memory", granted || !own)
+            .map(|granted| granted && own)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let own = maximum.is_none_or(|most| desired <= most);
+        let granted = self.limiter.table_growing(current, desired, maximum)?;
+        self.answer("table", granted || !own)
+            .map(|granted| granted && own)
+    }
+
+    fn instances(&self) -> usize {
+        self.limiter.instances()
+    }
+
+    fn tables(&self) -> usize {
+        self.limiter.tables()
+    }
+
+    fn memories(&self) -> usize {
+        self.limiter.memories()
+    }
 }
 
 /// The text of a failed call, without the engine's stack trace.

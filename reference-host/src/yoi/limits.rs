@@ -11,11 +11,12 @@ pub const PAGE_BYTES: u64 = 65_536;
 pub struct Limits {
     /// Bytes of a component.
     pub component_bytes: usize,
-    /// Bytes of linear memory, summed over all memories. `memory.grow` beyond it answers -1; an initial memory beyond it
-    /// fails the registration.
+    /// Bytes of linear memory, summed over all memories. An initial memory beyond it fails the registration.
     pub memory_bytes: u64,
-    /// Elements of all tables together. `table.grow` beyond it answers -1.
+    /// Elements of all tables together. Initial tables beyond it fail the registration.
     pub table_elements: u32,
+    /// Whether `memory.grow` and `table.grow` beyond these limits trap, rather than answer -1.
+    pub growth_traps: bool,
     /// Time one export call may compute without waiting for the host.
     pub compute_time: Duration,
     /// Wall clock of one export call, host calls included, and of an instantiation.
@@ -137,6 +138,7 @@ impl Limits {
             component_bytes: 8 << 20,
             memory_bytes: 32 * PAGE_BYTES,
             table_elements: 256,
+            growth_traps: true,
             compute_time: Duration::from_secs(2),
             call_time: Duration::from_secs(60),
             input_bytes: 65_536,

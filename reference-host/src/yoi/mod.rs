@@ -7,7 +7,6 @@
 //!
 //! Where the contract is silent, this host decides:
 //! - a failing import answers with a JSON object with the member `error` rather than trap ([`ImportFailure`]);
-//! - a PluginStatus must be an object with a string `state`;
 //! - a trap or a timeout ends the instance: the plugin is [`Lifecycle::Failed`] at once. [`YoiHost::remove`] makes room
 //!   for a new one;
 //! - a tool is not called after `stop`;

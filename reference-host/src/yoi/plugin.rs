@@ -352,10 +352,8 @@ impl Shared {
         export: Export,
     ) -> Result<Value, CallError> {
         let text = instance.call(export).await?;
-        PluginStatus::parse(&text, self.context.limits.output_bytes)
-            .map_err(|error| self.safe(error))?;
-        // It is JSON; members are kept as they were told.
-        Ok(serde_json::from_str(&text).unwrap_or_default())
+        PluginStatus::read(&text, self.context.limits.output_bytes)
+            .map_err(|error| self.safe(error))
     }
 
     pub(super) fn check_lifecycle(&self, fine: &[Lifecycle]) -> Result<(), CallError> {
