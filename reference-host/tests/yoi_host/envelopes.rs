@@ -85,7 +85,8 @@ fn ingress_event() {
         attempt: 1,
         correlation_id: "0b0f9c1e".into(),
     };
-    let changes: [(&str, fn(&mut IngressEvent)); 10] = [
+    type Change = fn(&mut IngressEvent);
+    let changes: [(&str, Change); 10] = [
         ("as it is", |_| ()),
         ("with an offset", |event| {
             event.created_at = "2026-01-02T03:04:05+01:00".into()

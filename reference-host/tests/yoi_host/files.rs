@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
 use reference_host::yoi::{Config, FsOperation, FsRoot, HostApi, Limits, Plugin, YoiHost};
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::{answer, code, guests, register_with};
@@ -215,7 +215,6 @@ async fn sizes_are_bounded() {
     for name in ["d", "a", "c", "b"] {
         fs::write(dir.path().join(name), "123456789").expect("written");
     }
-    fs::write(dir.path().join("exact"), "1234567\u{e9}").expect("written");
     fs::write(dir.path().join("exact"), b"1234567\xff").expect("written");
     let plugin = plugin(
         Config {
@@ -236,24 +235,10 @@ async fn sizes_are_bounded() {
         (&json!("1234567\u{fffd}"), &json!(false))
     );
     let listed = answer(&plugin, "ls", &json!({"path": "."})).await;
-    let names: Vec<&Value> = listed["entries"]
-        .as_array()
-        .expect("entries")
-        .iter()
-        .map(|entry| &entry["name"])
-        .collect();
-    assert_eq!(
-        (names, &listed["truncated"]),
-        (
-            vec!["a", "b", "c"]
-                .iter()
-                .map(|n| json!(n))
-                .collect::<Vec<_>>()
-                .iter()
-                .collect(),
-            &json!(true)
-        )
-    );
+    let entries = listed["entries"].as_array().expect("entries");
+    let names: Vec<_> = entries.iter().map(|entry| entry["name"].as_str()).collect();
+    assert_eq!(names, [Some("a"), Some("b"), Some("c")]);
+    assert_eq!(listed["truncated"], json!(true));
     assert_eq!(
         code(&answer(&plugin, "wr", &json!({"path": "a", "content": "123456789"})).await),
         "limit"
