@@ -49,6 +49,8 @@ pub struct Contract {
     pub capabilities: BTreeMap<String, String>,
     /// Profiles, with what they are: a case of one holds a host to limits or texts that are not the contract's.
     pub profiles: BTreeMap<String, String>,
+    /// For exports, the driver functions whose answers tell what came of calling them.
+    pub answers: BTreeMap<String, Vec<String>>,
     /// JSON Schemas that cases may name: the files of the folder `schemas`.
     pub schemas: BTreeMap<String, Schema>,
     /// The event that carries what guests say through their side channel.

@@ -6,6 +6,7 @@
 pub mod case;
 pub mod cli;
 pub mod contract;
+pub mod coverage;
 pub mod exit;
 pub mod host;
 pub mod judge;

@@ -1,6 +1,6 @@
 //! Every case is a test of its own, on the reference host.
 
-use std::{collections::BTreeSet, process::ExitCode};
+use std::{collections::BTreeSet, path::Path, process::ExitCode};
 
 use conformance::{
     contract::Files,
@@ -34,6 +34,7 @@ fn one(suite: &Suite, index: usize) -> Result<(), Failed> {
         cases: &[case],
         contracts: &suite.contracts,
         profiles: &BTreeSet::new(),
+        mcp: Some(Path::new(env!("CARGO_BIN_EXE_witgate"))),
         launcher: &ReferenceLauncher,
         jobs: 1,
         floor: false,

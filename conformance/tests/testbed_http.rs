@@ -251,3 +251,65 @@ fn testbeds_do_not_share() {
     get(&one, "/echo");
     assert!(two.requests().is_empty());
 }
+
+#[test]
+fn answers_have_what_the_path_asks_for() {
+    let testbed = Testbed::start().unwrap();
+    let failed = get(&testbed, "/status/503/try%20later");
+    assert_eq!(
+        (status(&failed), body(&failed)),
+        ("503", "try later"),
+        "{failed}"
+    );
+    let headers = get(
+        &testbed,
+        "/headers?x-a=1&x-a=2%2C3&set-cookie=k%3Dv&x-empty",
+    );
+    assert_eq!(status(&headers), "200");
+    for line in [
+        "x-a: 1\r\n",
+        "x-a: 2,3\r\n",
+        "set-cookie: k=v\r\n",
+        "x-empty: \r\n",
+    ] {
+        assert!(headers.contains(line), "{line} in {headers}");
+    }
+    for path in [
+        "/headers?content-length=7",
+        "/headers?a%20b=c",
+        "/trickle/3",
+        "/cut/x",
+    ] {
+        assert_eq!(status(&get(&testbed, path)), "404", "{path}");
+    }
+    let mut stream = connect(&testbed);
+    stream
+        .write_all(b"GET /binary HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    let mut binary = Vec::new();
+    stream.read_to_end(&mut binary).unwrap();
+    let every: Vec<u8> = (0..=255).collect();
+    assert!(binary.ends_with(&every));
+}
+
+#[test]
+fn a_cut_answer_promises_more_than_it_sends() {
+    let testbed = Testbed::start().unwrap();
+    for sent in [0, 10, 100_000] {
+        let answer = get(&testbed, &format!("/cut/{sent}"));
+        let promised = (sent + 1000).to_string();
+        assert_eq!(header(&answer, "content-length"), Some(promised.as_str()));
+        assert_eq!(body(&answer), "a".repeat(sent));
+    }
+}
+
+#[test]
+fn a_trickle_takes_its_time() {
+    let testbed = Testbed::start().unwrap();
+    let begun = Instant::now();
+    let answer = get(&testbed, "/trickle/5/20");
+    assert!(begun.elapsed() >= Duration::from_millis(100));
+    let letters = body(&answer).matches('a').count();
+    assert_eq!(letters, 5, "{answer}");
+    assert_eq!(header(&answer, "content-length"), None);
+}

@@ -1,9 +1,11 @@
 //! The command `witgate`: reads the command line, calls the library, turns what comes back into text and exit codes.
 
+mod coverage;
 mod expectations;
 mod explain;
 mod fmt;
 mod list;
+mod mcp;
 mod output;
 mod run;
 mod select;
@@ -35,8 +37,13 @@ enum Command {
     List(list::Arguments),
     /// Explains one case: the words of the contract, the case, its guests as WebAssembly text, the host steps.
     Explain(explain::Arguments),
+    /// Shows which functions the cases cover, and how: cases by function and kind of outcome.
+    Coverage(coverage::Arguments),
     /// Lays out case files.
     Fmt(fmt::Arguments),
+    /// Serves MCP on standard input and output, for cases that want a server.
+    #[command(hide = true)]
+    Mcp(mcp::Arguments),
 }
 
 /// Which cases.
@@ -129,7 +136,9 @@ fn command(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<u8, Problem> {
         Command::Run(arguments) => run::main(&files, cli.root.as_deref(), arguments, out),
         Command::List(arguments) => list::main(&files, arguments, out),
         Command::Explain(arguments) => explain::main(&files, arguments, out),
+        Command::Coverage(arguments) => coverage::main(&files, arguments, out),
         Command::Fmt(arguments) => fmt::main(&files, arguments, out),
+        Command::Mcp(arguments) => mcp::main(arguments, out),
     }
 }
 

@@ -92,10 +92,13 @@ pub(super) fn main(
     };
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let jobs = arguments.jobs.map_or(processors, usize::from);
+    // Cases that want it say so when it can't be found.
+    let executable = std::env::current_exe().ok();
     let run = Run {
         cases: &cases,
         contracts: &suite.contracts,
         profiles: &profiles,
+        mcp: executable.as_deref(),
         launcher: &*launcher,
         jobs: jobs.min(cases.len()),
         floor: arguments.timings,

@@ -33,6 +33,9 @@ pub(super) struct Manifest {
     /// Profiles that cases may name, with what they are.
     #[serde(default)]
     profiles: BTreeMap<String, String>,
+    /// Export -> driver functions whose answers tell what came of calling it, where none is called like the export.
+    #[serde(default)]
+    answers: BTreeMap<String, Vec<String>>,
     worlds: IndexMap<String, WorldManifest>,
     #[serde(default)]
     events: Events,
@@ -139,6 +142,7 @@ impl Reader<'_> {
             capabilities,
             profiles: self.profiles()?,
             schemas: self.schemas.clone(),
+            answers: manifest.answers.clone(),
         };
         contract.environment = template(
             &self.path,
@@ -146,7 +150,23 @@ impl Reader<'_> {
             templates::environment(&contract, &manifest.environment),
         )?;
         self.templates(&mut contract)?;
+        self.answers(&contract)?;
         Ok(contract)
+    }
+
+    /// Whether the exports and the driver functions of `answers` are there.
+    fn answers(&self, contract: &Contract) -> Result<(), ContractError> {
+        for (export, answers) in &contract.answers {
+            let mut exports = contract.worlds.values().flat_map(|world| &world.exports);
+            if !exports.any(|function| function.name == *export) {
+                return Err(self.wrong(format!("there is no export `{export}`")));
+            }
+            let unknown = |name: &&String| contract.driver_function(name).is_none();
+            if let Some(name) = answers.iter().find(unknown) {
+                return Err(self.wrong(format!("the driver has no function `{name}`")));
+            }
+        }
+        Ok(())
     }
 
     /// Profiles whose names a case file can write.

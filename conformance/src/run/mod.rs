@@ -11,6 +11,7 @@ mod worker;
 
 use std::{
     collections::{BTreeSet, HashMap},
+    path::Path,
     sync::{Mutex, mpsc},
     time::{Duration, Instant},
 };
@@ -35,6 +36,8 @@ pub struct Run<'a> {
     pub contracts: &'a HashMap<String, (Contract, Worlds)>,
     /// Profiles that every host is held to, whether it declares them or not.
     pub profiles: &'a BTreeSet<String>,
+    /// The executable that serves MCP for cases, as `\{mcp}`: `witgate` itself.
+    pub mcp: Option<&'a Path>,
     /// Starts the hosts.
     pub launcher: &'a dyn Launcher,
     /// Hosts at work at the same time, at least 1.

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     case::model::{Expectation, Expr, HostStepKind, Observed, Span},
     judge::walk::Answer,
-    testbed::{FileKind, FrameKind, Push, Testbed},
+    testbed::{FileKind, FrameKind, Push, Testbed, ToolCallKind},
 };
 
 /// How long to wait before the testbed is looked at again; the host is heard meanwhile.
@@ -194,6 +194,23 @@ fn seen(testbed: &Testbed, what: Observed) -> io::Result<Value> {
                 ])
             };
             testbed.requests().into_iter().map(row).collect()
+        }
+        Observed::ToolCalls => {
+            let row = |call: crate::testbed::ToolCall| {
+                let kind = match call.kind {
+                    ToolCallKind::Start => 0,
+                    ToolCallKind::Initialize => 1,
+                    ToolCallKind::List => 2,
+                    ToolCallKind::Call => 3,
+                };
+                Value::Record(vec![
+                    string(call.server),
+                    Value::Enum(kind),
+                    string(call.tool),
+                    string(call.arguments),
+                ])
+            };
+            testbed.tool_calls().into_iter().map(row).collect()
         }
     };
     Ok(Value::List(rows))

@@ -82,7 +82,7 @@ pub(super) struct Worker<'a> {
 impl Worker<'_> {
     /// Takes cases until there are no more.
     pub(super) fn work(&mut self) -> Result<(), RunError> {
-        let testbed = Testbed::start()?;
+        let testbed = Testbed::start()?.with_mcp(self.run.mcp);
         if self.host.is_none() {
             let fault = |fault| RunError::Beside {
                 jobs: self.run.jobs,

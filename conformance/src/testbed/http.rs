@@ -1,18 +1,11 @@
-//! The HTTP server of the testbed: its routes.
+//! The HTTP server of the testbed: connections, what is recorded of a request, and who answers it.
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http_body_util::BodyExt;
 use hyper::{
     Response, StatusCode,
-    body::{Body, Bytes, Frame, Incoming, SizeHint},
+    body::Incoming,
     header::{self, HeaderValue},
     server::conn::http1,
     service::service_fn,
@@ -24,8 +17,9 @@ use tokio::{
 };
 
 use super::{
-    log::{Log, Request},
-    websocket::{self, Place},
+    content::Content,
+    log::{Log, Place, Request},
+    mcp, model, routes, websocket,
 };
 
 /// Connections that are open at the same time, at most; one more is closed at once.
@@ -33,10 +27,6 @@ const MAX_OPEN: usize = 1024;
 
 /// Bytes of a request body that are kept.
 const MAX_BODY: usize = 64 << 20;
-/// Bytes that `/bytes/N` answers at most.
-const MAX_BYTES: u64 = 1 << 30;
-/// What `/bytes/N` sends again and again.
-static CHUNK: [u8; 16 << 10] = [b'a'; 16 << 10];
 /// How long to wait when the system has no more sockets.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
@@ -80,11 +70,20 @@ async fn connection(stream: TcpStream, place: Place) {
     log.open.send_modify(|open| *open -= 1);
 }
 
+/// The connection is to be broken off, without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("broken off")]
+pub(super) struct BreakOff;
+
 async fn answer(
     mut request: hyper::Request<Incoming>,
     place: Place,
-) -> Result<Response<Content>, Infallible> {
+) -> Result<Response<Content>, BreakOff> {
     let (body, complete) = collect(request.body_mut()).await;
+    if request.uri().path() == mcp::REPORT {
+        // What a server of ours tells us is nothing that the host did over HTTP.
+        return Ok(closing(mcp::http::reported(&body, &place)));
+    }
     let headers = request.headers().iter().map(|(name, value)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         (name.as_str().to_owned(), value)
@@ -98,17 +97,27 @@ async fn answer(
         complete,
     };
     place.log.request(place.epoch, arrived.clone());
-    let mut response = if request.uri().path().starts_with("/ws/") {
-        websocket::accept(request, arrived.path, place)
-    } else {
-        let content_type = request.headers().get(header::CONTENT_TYPE);
-        respond(&arrived, content_type).await
+    let path = request.uri().path().trim_start_matches('/').to_owned();
+    let (route, rest) = path.split_once('/').unwrap_or((&path, ""));
+    let response = match route {
+        "mcp" => mcp::http::answer(&arrived, rest, &place).await?,
+        "model" => model::answer(&arrived, rest, &place).await,
+        "ws" => websocket::accept(request, rest, arrived.path, place),
+        _ => {
+            let content_type = request.headers().get(header::CONTENT_TYPE);
+            routes::answer(&arrived, route, rest, content_type).await
+        }
     };
+    Ok(closing(response))
+}
+
+/// Ends the connection after this answer, unless it is a WebSocket from now on.
+fn closing(mut response: Response<Content>) -> Response<Content> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let headers = response.headers_mut();
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response)
+    response
 }
 
 async fn collect(body: &mut Incoming) -> (Vec<u8>, bool) {
@@ -127,152 +136,4 @@ async fn collect(body: &mut Incoming) -> (Vec<u8>, bool) {
         }
     }
     (bytes, true)
-}
-
-async fn respond(request: &Request, content_type: Option<&HeaderValue>) -> Response<Content> {
-    let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-    let (route, rest) = path
-        .trim_start_matches('/')
-        .split_once('/')
-        .unwrap_or((path.trim_start_matches('/'), ""));
-    match route {
-        "echo" => {
-            let mut response = Response::new(Content::of(request.body.clone()));
-            response
-                .headers_mut()
-                .extend(content_type.map(|value| (header::CONTENT_TYPE, value.clone())));
-            let method = HeaderValue::from_str(&request.method);
-            response
-                .headers_mut()
-                .extend(method.ok().map(|method| (METHOD, method)));
-            response
-        }
-        "status" => {
-            let code = rest.parse().ok().filter(|code| (200..600).contains(code));
-            match code.and_then(|code| StatusCode::from_u16(code).ok()) {
-                Some(status) => status_only(status),
-                None => status_only(StatusCode::NOT_FOUND),
-            }
-        }
-        "bytes" => match rest
-            .parse::<u64>()
-            .ok()
-            .filter(|length| *length <= MAX_BYTES)
-        {
-            Some(left) => Response::new(Content::Same { left }),
-            None => status_only(StatusCode::NOT_FOUND),
-        },
-        "slow" => match rest.parse() {
-            Ok(milliseconds) => {
-                sleep(Duration::from_millis(milliseconds)).await;
-                status_only(StatusCode::OK)
-            }
-            Err(_) => status_only(StatusCode::NOT_FOUND),
-        },
-        "hang" => std::future::pending().await,
-        "redirect" => {
-            let to = query
-                .split('&')
-                .find_map(|pair| pair.strip_prefix("to="))
-                .map(percent_decoded);
-            match to.and_then(|to| HeaderValue::from_bytes(&to).ok()) {
-                Some(to) => {
-                    let mut response = status_only(StatusCode::FOUND);
-                    response.headers_mut().insert(header::LOCATION, to);
-                    response
-                }
-                None => status_only(StatusCode::NOT_FOUND),
-            }
-        }
-        "text" => {
-            let mut response = Response::new(Content::of(percent_decoded(rest)));
-            response.headers_mut().insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("text/plain; charset=utf-8"),
-            );
-            response
-        }
-        _ => status_only(StatusCode::NOT_FOUND),
-    }
-}
-
-/// Says the method of an echoed request.
-const METHOD: header::HeaderName = header::HeaderName::from_static("witgate-method");
-
-pub(super) fn status_only(status: StatusCode) -> Response<Content> {
-    let mut response = Response::new(Content::of(Vec::new()));
-    *response.status_mut() = status;
-    response
-}
-
-/// `%41` and `A` alike; what is no escape stays as it is.
-pub(super) fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escape = after
-            .get(..2)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        match escape
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            .filter(|_| first == b'%')
-        {
-            Some(byte) => {
-                out.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                out.push(first);
-                rest = after;
-            }
-        }
-    }
-    out
-}
-
-/// The body of an answer.
-pub(super) enum Content {
-    /// These bytes.
-    Whole(Option<Bytes>),
-    /// So many bytes `a`.
-    Same { left: u64 },
-}
-
-impl Content {
-    fn of(bytes: Vec<u8>) -> Self {
-        Content::Whole((!bytes.is_empty()).then(|| Bytes::from(bytes)))
-    }
-}
-
-impl Body for Content {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let bytes = match &mut *self {
-            Content::Whole(bytes) => bytes.take(),
-            Content::Same { left: 0 } => None,
-            Content::Same { left } => {
-                let length =
-                    usize::try_from(*left).map_or(CHUNK.len(), |left| left.min(CHUNK.len()));
-                *left = left.saturating_sub(length as u64);
-                Some(Bytes::from_static(&CHUNK[..length]))
-            }
-        };
-        Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(self, Content::Whole(None) | Content::Same { left: 0 })
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match self {
-            Content::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
-            Content::Same { left } => *left,
-        })
-    }
 }

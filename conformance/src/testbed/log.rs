@@ -1,8 +1,9 @@
 //! What arrived in the present epoch, and who is connected. A reset begins the next epoch.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -62,6 +63,47 @@ pub struct Frame {
     pub text: String,
 }
 
+/// What an MCP client did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolCallKind {
+    /// It started a server as a process.
+    Start,
+    /// It introduced itself.
+    Initialize,
+    /// It asked which tools there are.
+    List,
+    /// It called a tool.
+    Call,
+}
+
+impl ToolCallKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Start, Self::Initialize, Self::List, Self::Call];
+
+    /// A word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Initialize => "initialize",
+            Self::List => "list",
+            Self::Call => "call",
+        }
+    }
+}
+
+/// Something that an MCP client did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolCall {
+    /// The server's label, or its mode when it has none.
+    pub server: String,
+    /// What.
+    pub kind: ToolCallKind,
+    /// The tool that was called; empty otherwise.
+    pub tool: String,
+    /// JSON: the arguments of a call, the parameters of an introduction; empty otherwise, or when there were none.
+    pub arguments: String,
+}
+
 /// What the server says to a WebSocket peer because the case wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Push {
@@ -88,6 +130,9 @@ struct Seen {
     peers: Vec<Peer>,
     /// WebSocket connections so far.
     connections: u32,
+    tool_calls: Vec<ToolCall>,
+    /// How often something happened that is counted by name.
+    counts: HashMap<String, u64>,
     /// Bytes that are kept.
     kept: usize,
 }
@@ -97,6 +142,14 @@ impl Seen {
         self.kept = self.kept.saturating_add(bytes + RECORD);
         self.kept <= MAX_KEPT
     }
+}
+
+/// A connection's place in the present case.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) epoch: u64,
+    pub(super) epochs: watch::Receiver<u64>,
+    pub(super) log: Arc<Log>,
 }
 
 #[derive(Debug)]
@@ -131,6 +184,10 @@ impl Log {
 
     pub(super) fn frames(&self) -> Vec<Frame> {
         self.lock().frames.clone()
+    }
+
+    pub(super) fn tool_calls(&self) -> Vec<ToolCall> {
+        self.lock().tool_calls.clone()
     }
 
     /// Tells the open WebSocket connections of a path something; to how many.
@@ -195,6 +252,26 @@ impl Log {
                 .retain(|peer| peer.connection != frame.connection);
         }
         seen.frames.push(frame);
+    }
+
+    /// Records what an MCP client did, unless that was in an earlier epoch.
+    pub(super) fn tool_call(&self, epoch: u64, call: ToolCall) {
+        let mut seen = self.lock();
+        let bytes = call.server.len() + call.tool.len() + call.arguments.len();
+        if *self.epoch.borrow() == epoch && seen.keep(bytes) {
+            seen.tool_calls.push(call);
+        }
+    }
+
+    /// The how manieth time this is that something of this name happens, from 1. In an earlier epoch nothing is counted.
+    pub(super) fn count(&self, epoch: u64, name: &str) -> u64 {
+        let mut seen = self.lock();
+        if *self.epoch.borrow() != epoch || !seen.keep(name.len()) {
+            return u64::MAX;
+        }
+        let count = seen.counts.entry(name.to_owned()).or_default();
+        *count += 1;
+        *count
     }
 
     pub(super) fn accept(&self, ours: SocketAddr, theirs: SocketAddr) {

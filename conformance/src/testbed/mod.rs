@@ -1,16 +1,20 @@
 //! The outside world of a case, on loopback: it records what really arrived, whatever the host under test claims. One
 //! testbed a worker, reset between cases. Nothing here looks up a name or leaves the machine.
 
+mod content;
 mod folder;
 mod http;
 mod log;
+pub mod mcp;
+mod model;
+mod routes;
 mod websocket;
 
 use std::{
     collections::HashMap,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::Duration,
@@ -25,7 +29,7 @@ use tokio::{
 };
 
 pub use folder::{File, FileKind};
-pub use log::{Frame, FrameKind, Push, Request};
+pub use log::{Frame, FrameKind, Push, Request, ToolCall, ToolCallKind};
 
 use folder::Folder;
 use log::{Log, PATIENCE};
@@ -37,7 +41,16 @@ const GRACE: Duration = Duration::from_millis(500);
 const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// The names that texts of a case may stand on, as in `\{http}`; see [`Testbed::surroundings`].
-pub const SURROUNDINGS: [&str; 7] = ["http", "ws", "port", "other", "other-port", "dead", "dir"];
+pub const SURROUNDINGS: [&str; 8] = [
+    "http",
+    "ws",
+    "port",
+    "other",
+    "other-port",
+    "dead",
+    "dir",
+    "mcp",
+];
 
 /// Why there is no testbed.
 #[derive(Debug, Error)]
@@ -59,12 +72,18 @@ pub enum TestbedError {
 /// | route | answer |
 /// |---|---|
 /// | `/echo` | the request's body and `content-type`; header `witgate-method` is the method |
-/// | `/status/N` | status N (200 to 599), no body |
+/// | `/status/N`, `/status/N/TEXT` | status N (200 to 599), no body or the percent-decoded text |
+/// | `/headers?NAME=VALUE&...` | 200 with these headers, percent-decoded; a name may come again |
+/// | `/binary` | the bytes 00 to ff |
 /// | `/bytes/N` | N bytes `a` (1 GiB at most) |
+/// | `/cut/N` | N bytes `a` of the N + 1000 that its `content-length` promises, then the connection breaks off |
+/// | `/trickle/N/MS` | N bytes `a`, each after that many milliseconds |
 /// | `/slow/MS` | 200 after that many milliseconds |
 /// | `/hang` | nothing, until the client or a reset closes the connection |
 /// | `/redirect?to=URL` | 302 to the percent-decoded URL |
 /// | `/text/XYZ` | the percent-decoded rest of the path as text |
+/// | `/model/MODE/v1/chat/completions` | a language model with the OpenAI interface; `v1/` may go |
+/// | `/mcp/MODE`, `/mcp/MODE/LABEL` | an MCP server (streamable HTTP), see [`mcp::Mode`] |
 /// | `/ws/...` | a WebSocket; see [`frames`](Self::frames) |
 ///
 /// Any other path is answered with 404; every connection is closed after one answer, so that none outlives its case.
@@ -93,6 +112,7 @@ pub struct Testbed {
     dead: (TcpSocket, SocketAddr),
     log: Arc<Log>,
     folder: Mutex<Option<Folder>>,
+    mcp: String,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -138,11 +158,18 @@ impl Testbed {
             dead,
             log,
             folder: Mutex::default(),
+            mcp: String::new(),
             stop: Some(stop),
             thread: Some(thread),
         };
         *testbed.folder() = Some(Folder::new().map_err(TestbedError::Folder)?);
         Ok(testbed)
+    }
+
+    /// Says which executable serves MCP over its standard input and output; see [`mcp::stdio`].
+    pub fn with_mcp(mut self, executable: Option<&Path>) -> Self {
+        self.mcp = executable.map_or(String::new(), |path| path.to_string_lossy().into_owned());
+        self
     }
 
     /// `http://127.0.0.1:PORT`
@@ -162,6 +189,7 @@ impl Testbed {
             self.other.port().to_string(),
             format!("http://{dead}"),
             dir.unwrap_or_default(),
+            self.mcp.clone(),
         ];
         let names = SURROUNDINGS.into_iter().map(str::to_owned);
         names.zip(values).collect()
@@ -177,6 +205,7 @@ impl Testbed {
             "8002",
             "http://127.0.0.1:8003",
             "/tmp/witgate",
+            "/usr/bin/witgate",
         ];
         let names = SURROUNDINGS.into_iter().map(str::to_owned);
         names.zip(values.map(str::to_owned)).collect()
@@ -191,6 +220,11 @@ impl Testbed {
     /// What WebSocket peers did since the start or the last reset, in order.
     pub fn frames(&self) -> Vec<Frame> {
         self.log.frames()
+    }
+
+    /// What clients of MCP servers did since the start or the last reset, in order; it is there before it is answered.
+    pub fn tool_calls(&self) -> Vec<ToolCall> {
+        self.log.tool_calls()
     }
 
     /// Makes the server say something to every open WebSocket connection of this path (with query); to how many.

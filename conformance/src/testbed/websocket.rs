@@ -1,6 +1,6 @@
 //! The WebSocket side of the testbed's server: the handshake, what each route does, and what peers did.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
 use hyper::{
@@ -10,10 +10,7 @@ use hyper::{
     upgrade::Upgraded,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{
-    sync::{mpsc, watch},
-    time::timeout,
-};
+use tokio::{sync::mpsc, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -30,8 +27,9 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    http::{Content, percent_decoded, status_only},
-    log::{Frame, FrameKind, Log, Push},
+    content::Content,
+    log::{Frame, FrameKind, Place, Push},
+    routes::{percent_decoded, status_only},
 };
 
 /// Messages that are accepted and sent, in bytes.
@@ -44,14 +42,6 @@ const FRAGMENT: usize = 16 << 10;
 const PUSHES: usize = 1024;
 /// How long a handshake may take to become a WebSocket, and a peer to answer a close frame.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// A connection's place in the present case.
-#[derive(Clone)]
-pub(super) struct Place {
-    pub(super) epoch: u64,
-    pub(super) epochs: watch::Receiver<u64>,
-    pub(super) log: Arc<Log>,
-}
 
 /// What the server does on a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,15 +97,13 @@ fn close_frame(argument: &str) -> Option<CloseFrame> {
     })
 }
 
-/// Answers a handshake, and speaks once it is done.
+/// Answers a handshake for `/ws/REST`, and speaks once it is done.
 pub(super) fn accept(
     mut request: hyper::Request<Incoming>,
+    rest: &str,
     path: String,
     place: Place,
 ) -> Response<Content> {
-    let rest = request.uri().path().trim_start_matches('/');
-    let rest = rest.strip_prefix("ws").unwrap_or(rest);
-    let rest = rest.trim_start_matches('/');
     if rest == "refuse" {
         return status_only(StatusCode::FORBIDDEN);
     }

@@ -2,6 +2,8 @@
 
 use fixtures::abi::{Field, Type};
 
+use crate::testbed::ToolCallKind;
+
 /// Something that the testbed saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Observed {
@@ -11,11 +13,13 @@ pub enum Observed {
     Frames,
     /// `requests`: what the HTTP server got.
     Requests,
+    /// `tool-calls`: what the MCP servers got.
+    ToolCalls,
 }
 
 impl Observed {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 3] = [Self::Files, Self::Frames, Self::Requests];
+    pub const ALL: [Self; 4] = [Self::Files, Self::Frames, Self::Requests, Self::ToolCalls];
 
     /// Kinds of entries of `files`, in the order of its enum.
     pub const FILE_KINDS: [&str; 3] = ["file", "dir", "symlink"];
@@ -29,6 +33,7 @@ impl Observed {
             Self::Files => "files",
             Self::Frames => "frames",
             Self::Requests => "requests",
+            Self::ToolCalls => "tool-calls",
         }
     }
 
@@ -55,6 +60,12 @@ impl Observed {
                     ("body", Type::String),
                 ]
             }
+            Self::ToolCalls => vec![
+                ("server", Type::String),
+                ("kind", kinds(&ToolCallKind::ALL.map(ToolCallKind::name))),
+                ("tool", Type::String),
+                ("arguments", Type::String),
+            ],
         };
         let fields = fields.into_iter().map(|(name, ty)| Field {
             name: name.into(),
