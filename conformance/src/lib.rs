@@ -7,6 +7,7 @@ pub mod case;
 pub mod cli;
 pub mod contract;
 pub mod coverage;
+pub mod envelope;
 pub mod exit;
 pub mod host;
 pub mod judge;
