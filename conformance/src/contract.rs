@@ -81,6 +81,8 @@ pub struct World {
     pub launch: Option<FunctionRef>,
     /// How exports carry text out: a value of the export's result type in which the variable `text` stands for it.
     pub outlets: Vec<(FunctionRef, Expr)>,
+    /// Exports that a host calls unasked, and what a guest without a handler for them returns.
+    pub defaults: Vec<(FunctionRef, Option<Expr>)>,
     /// How a guest says something while it runs: an import call in which the variable `text` stands for it.
     pub side: Option<Call>,
     /// What an import returns when it fails without a trap, for contracts that leave the choice to the host.

@@ -58,6 +58,9 @@ struct WorldManifest {
     /// Export -> value with `$text`.
     #[serde(default)]
     outlet: IndexMap<String, String>,
+    /// Export -> value, empty for an export without a result.
+    #[serde(default)]
+    defaults: IndexMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -213,6 +216,24 @@ impl Reader<'_> {
                 )?),
                 None => None,
             };
+            let mut defaults = Vec::new();
+            for (export, text) in &manifest.defaults {
+                let function = self.find(&world.exports, export, "export")?.clone();
+                let value = match (&function.ty.result, text.as_str()) {
+                    (None, "") => None,
+                    (None, _) => {
+                        return Err(
+                            self.wrong(format!("the export `{export}` has no result to give"))
+                        );
+                    }
+                    (Some(ty), text) => Some(template(
+                        &self.path,
+                        &format!("worlds.{name}.defaults.{export}"),
+                        templates::constant(contract, text, ty),
+                    )?),
+                };
+                defaults.push((function, value));
+            }
             let refusal = match &manifest.refusal {
                 Some(text) => Some(template(
                     &self.path,
@@ -222,6 +243,7 @@ impl Reader<'_> {
                 None => None,
             };
             if let Some(world) = contract.worlds.get_mut(name) {
+                world.defaults = defaults;
                 world.outlets = outlets;
                 world.side = side;
                 world.refusal = refusal;
@@ -292,6 +314,7 @@ impl Reader<'_> {
             body,
             launch,
             outlets: Vec::new(),
+            defaults: Vec::new(),
             side: None,
             refusal: None,
         })

@@ -1,6 +1,7 @@
 //! The reference host as a host under test: in this process ([`ReferenceLauncher`]) or behind the adapter protocol
 //! ([`serve`], the program `witgate-reference`). Both speak the same messages; nothing here judges.
 
+mod actr;
 mod conversation;
 mod driver;
 mod outbox;
