@@ -25,7 +25,7 @@ pub(super) struct Manifest {
     pub(super) wit: String,
     /// Interface, and file, in `wit/driver`.
     pub(super) driver: String,
-    /// A record, as a case would write it, complete.
+    /// A record, as a case would write it, complete; texts may name surroundings.
     environment: String,
     /// Capabilities that no doc line of the driver names, or words about one that is named there.
     #[serde(default)]
@@ -48,6 +48,9 @@ struct WorldManifest {
     body: Option<String>,
     /// A function of the driver.
     launch: Option<String>,
+    /// Functions of the driver.
+    #[serde(default)]
+    loads: Vec<String>,
     /// Interfaces of the package that a guest may import although the world does not.
     #[serde(default)]
     optional: Vec<String>,
@@ -287,23 +290,21 @@ impl Reader<'_> {
             .as_ref()
             .map(|body| self.find(&exports, body, "export").cloned())
             .transpose()?;
-        let launch = match &manifest.launch {
-            Some(launch) => {
-                let found = driver
-                    .functions
-                    .iter()
-                    .find(|function| function.function.name == *launch);
-                Some(
-                    found
-                        .ok_or_else(|| {
-                            self.wrong(format!("the driver has no function `{launch}`"))
-                        })?
-                        .function
-                        .clone(),
-                )
-            }
-            None => None,
+        let of_driver = |name: &String| {
+            let found = driver
+                .functions
+                .iter()
+                .find(|function| function.function.name == *name);
+            found
+                .map(|found| found.function.clone())
+                .ok_or_else(|| self.wrong(format!("the driver has no function `{name}`")))
         };
+        let launch = manifest.launch.as_ref().map(of_driver).transpose()?;
+        let loads = manifest
+            .loads
+            .iter()
+            .map(of_driver)
+            .collect::<Result<_, _>>()?;
         let imports = functions::imports(resolve, id).map_err(unsupported)?;
         Ok(World {
             name: name.to_owned(),
@@ -313,6 +314,7 @@ impl Reader<'_> {
             exports,
             body,
             launch,
+            loads,
             outlets: Vec::new(),
             defaults: Vec::new(),
             side: None,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use serde_json::Value as Json;
 
-use super::{actr, outbox::Outbox, pie, uni, yoi};
+use super::{actr, akshi, outbox::Outbox, pie, uni, yoi};
 use crate::host::protocol::{Declared, Setup};
 
 /// Something to wait for.
@@ -37,6 +37,7 @@ pub(super) trait Driver: Send + Sync + 'static {
 pub(super) fn contracts() -> BTreeMap<String, Declared> {
     let all = [
         ("actr", actr::declared()),
+        ("akshi", akshi::declared()),
         ("pie", pie::declared()),
         ("uni", uni::declared()),
         ("yoi", yoi::declared()),
@@ -52,6 +53,7 @@ pub(super) fn contracts() -> BTreeMap<String, Declared> {
 pub(super) async fn begin(setup: Setup, outbox: Arc<Outbox>) -> Result<Arc<dyn Driver>, String> {
     match setup.contract.as_str() {
         "actr" => Ok(Arc::new(actr::Actr::begin(setup, outbox)?)),
+        "akshi" => Ok(Arc::new(akshi::Akshi::begin(setup, outbox)?)),
         "pie" => Ok(Arc::new(pie::Pie::begin(setup, outbox)?)),
         "uni" => Ok(Arc::new(uni::Uni::begin(setup, outbox)?)),
         "yoi" => Ok(Arc::new(yoi::Yoi::begin(setup, outbox)?)),

@@ -2,6 +2,7 @@
 //! ([`serve`], the program `witgate-reference`). Both speak the same messages; nothing here judges.
 
 mod actr;
+mod akshi;
 mod conversation;
 mod driver;
 mod outbox;
