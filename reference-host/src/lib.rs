@@ -6,3 +6,4 @@ pub mod engine;
 mod outbound;
 pub mod pie;
 pub mod uni;
+pub mod yoi;

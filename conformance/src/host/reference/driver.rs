@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use serde_json::Value as Json;
 
-use super::{actr, akshi, outbox::Outbox, pie, uni};
+use super::{actr, akshi, outbox::Outbox, pie, uni, yoi};
 use crate::host::protocol::{Declared, Setup};
 
 /// Something to wait for.
@@ -40,6 +40,7 @@ pub(super) fn contracts() -> BTreeMap<String, Declared> {
         ("akshi", akshi::declared()),
         ("pie", pie::declared()),
         ("uni", uni::declared()),
+        ("yoi", yoi::declared()),
     ];
     all.map(|(name, declared)| (name.to_owned(), declared))
         .into()
@@ -55,6 +56,7 @@ pub(super) async fn begin(setup: Setup, outbox: Arc<Outbox>) -> Result<Arc<dyn D
         "akshi" => Ok(Arc::new(akshi::Akshi::begin(setup, outbox)?)),
         "pie" => Ok(Arc::new(pie::Pie::begin(setup, outbox)?)),
         "uni" => Ok(Arc::new(uni::Uni::begin(setup, outbox)?)),
+        "yoi" => Ok(Arc::new(yoi::Yoi::begin(setup, outbox)?)),
         other => Err(format!(
             "the reference host does not know the contract `{other}`"
         )),

@@ -10,6 +10,7 @@ mod pie;
 mod serve;
 mod uni;
 mod wire;
+mod yoi;
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError},
