@@ -79,8 +79,13 @@ pub struct World {
     pub body: Option<FunctionRef>,
     /// The driver function that starts an instance of a guest of this world.
     pub launch: Option<FunctionRef>,
+    /// Driver functions that bring a guest up without running its body; the body then runs whenever the host is told so,
+    /// any number of times.
+    pub loads: Vec<FunctionRef>,
     /// How exports carry text out: a value of the export's result type in which the variable `text` stands for it.
     pub outlets: Vec<(FunctionRef, Expr)>,
+    /// Exports that a host calls unasked, and what a guest without a handler for them returns.
+    pub defaults: Vec<(FunctionRef, Option<Expr>)>,
     /// How a guest says something while it runs: an import call in which the variable `text` stands for it.
     pub side: Option<Call>,
     /// What an import returns when it fails without a trap, for contracts that leave the choice to the host.

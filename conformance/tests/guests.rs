@@ -5,9 +5,18 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are meant to be read")]
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
-use conformance::{case::model::GuestKind, contract::Files, plan, suite::Suite, testbed::Testbed};
+use conformance::{
+    case::model::{Guest, GuestKind},
+    contract::Files,
+    plan,
+    suite::Suite,
+    testbed::Testbed,
+};
 
 /// Bytes that a generated guest may have.
 const MOST_BYTES: usize = 40_000;
@@ -78,4 +87,35 @@ fn guests_are_small_and_quickly_made() {
         generated <= compiled,
         "a guest takes {generated:?} to make and {compiled:?} to compile"
     );
+}
+
+/// A guest by hand that is refused because it is no valid component would hide that a host does not see its real fault.
+#[test]
+fn guests_by_hand_are_valid() {
+    let suite = Suite::load(&Files::embedded()).unwrap_or_else(|error| panic!("{error}"));
+    let surroundings = Testbed::example_surroundings();
+    let mut seen = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for case in &suite.cases {
+        let by_hand = |guest: &Guest| match &guest.kind {
+            GuestKind::Wat(source) | GuestKind::ComponentText(source) => Some(source.name.clone()),
+            _ => None,
+        };
+        if case.guests.iter().all(|guest| by_hand(guest).is_none()) {
+            continue;
+        }
+        let (contract, worlds) = &suite.contracts[&case.contract];
+        let plan = plan::plan(case, contract, worlds, &surroundings)
+            .unwrap_or_else(|error| panic!("{}: {error}", case.id));
+        for (guest, planned) in case.guests.iter().zip(plan.guests) {
+            let Some(name) = by_hand(guest) else { continue };
+            if seen.insert((case.contract.clone(), name.clone()))
+                && let Err(error) = reference_host::engine::compile(&planned.component)
+            {
+                wrong.push(format!("{}: {name}: {error:#}", case.contract));
+            }
+        }
+    }
+    assert!(seen.len() > 10, "{}", seen.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -266,6 +266,8 @@ pub struct ComputeMeter(Arc<MeterState>);
 #[derive(Debug)]
 struct MeterState {
     limit: Duration,
+    /// Whether waiting sets it back to zero.
+    forgets: bool,
     origin: Instant,
     /// Nanoseconds computed in earlier polls since the last wait.
     spent: AtomicU64,
@@ -277,8 +279,23 @@ struct MeterState {
 impl ComputeMeter {
     /// A meter at zero.
     pub fn new(limit: Duration) -> Self {
+        Self::build(limit, true)
+    }
+
+    /// A meter at zero that sums up: waiting stops its clock and does not set it back.
+    pub fn total(limit: Duration) -> Self {
+        Self::build(limit, false)
+    }
+
+    /// Sets it back to zero, between two runs.
+    pub fn reset(&self) {
+        self.0.spent.store(0, Ordering::Relaxed);
+    }
+
+    fn build(limit: Duration, forgets: bool) -> Self {
         Self(Arc::new(MeterState {
             limit,
+            forgets,
             origin: Instant::now(),
             spent: AtomicU64::new(0),
             entered: AtomicU64::new(0),
@@ -341,7 +358,7 @@ impl<F: Future> Future for Metered<F> {
         let state = &*meter.0;
         state.entered.store(state.now(), Ordering::Relaxed);
         let result = self.future.as_mut().poll(context);
-        if state.gave_way.swap(false, Ordering::Relaxed) {
+        if state.gave_way.swap(false, Ordering::Relaxed) || !state.forgets {
             let running = state
                 .now()
                 .saturating_sub(state.entered.load(Ordering::Relaxed));

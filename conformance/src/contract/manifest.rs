@@ -25,7 +25,7 @@ pub(super) struct Manifest {
     pub(super) wit: String,
     /// Interface, and file, in `wit/driver`.
     pub(super) driver: String,
-    /// A record, as a case would write it, complete.
+    /// A record, as a case would write it, complete; texts may name surroundings.
     environment: String,
     /// Capabilities that no doc line of the driver names, or words about one that is named there.
     #[serde(default)]
@@ -48,6 +48,9 @@ struct WorldManifest {
     body: Option<String>,
     /// A function of the driver.
     launch: Option<String>,
+    /// Functions of the driver.
+    #[serde(default)]
+    loads: Vec<String>,
     /// Interfaces of the package that a guest may import although the world does not.
     #[serde(default)]
     optional: Vec<String>,
@@ -58,6 +61,9 @@ struct WorldManifest {
     /// Export -> value with `$text`.
     #[serde(default)]
     outlet: IndexMap<String, String>,
+    /// Export -> value, empty for an export without a result.
+    #[serde(default)]
+    defaults: IndexMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -213,6 +219,24 @@ impl Reader<'_> {
                 )?),
                 None => None,
             };
+            let mut defaults = Vec::new();
+            for (export, text) in &manifest.defaults {
+                let function = self.find(&world.exports, export, "export")?.clone();
+                let value = match (&function.ty.result, text.as_str()) {
+                    (None, "") => None,
+                    (None, _) => {
+                        return Err(
+                            self.wrong(format!("the export `{export}` has no result to give"))
+                        );
+                    }
+                    (Some(ty), text) => Some(template(
+                        &self.path,
+                        &format!("worlds.{name}.defaults.{export}"),
+                        templates::constant(contract, text, ty),
+                    )?),
+                };
+                defaults.push((function, value));
+            }
             let refusal = match &manifest.refusal {
                 Some(text) => Some(template(
                     &self.path,
@@ -222,6 +246,7 @@ impl Reader<'_> {
                 None => None,
             };
             if let Some(world) = contract.worlds.get_mut(name) {
+                world.defaults = defaults;
                 world.outlets = outlets;
                 world.side = side;
                 world.refusal = refusal;
@@ -265,23 +290,21 @@ impl Reader<'_> {
             .as_ref()
             .map(|body| self.find(&exports, body, "export").cloned())
             .transpose()?;
-        let launch = match &manifest.launch {
-            Some(launch) => {
-                let found = driver
-                    .functions
-                    .iter()
-                    .find(|function| function.function.name == *launch);
-                Some(
-                    found
-                        .ok_or_else(|| {
-                            self.wrong(format!("the driver has no function `{launch}`"))
-                        })?
-                        .function
-                        .clone(),
-                )
-            }
-            None => None,
+        let of_driver = |name: &String| {
+            let found = driver
+                .functions
+                .iter()
+                .find(|function| function.function.name == *name);
+            found
+                .map(|found| found.function.clone())
+                .ok_or_else(|| self.wrong(format!("the driver has no function `{name}`")))
         };
+        let launch = manifest.launch.as_ref().map(of_driver).transpose()?;
+        let loads = manifest
+            .loads
+            .iter()
+            .map(of_driver)
+            .collect::<Result<_, _>>()?;
         let imports = functions::imports(resolve, id).map_err(unsupported)?;
         Ok(World {
             name: name.to_owned(),
@@ -291,7 +314,9 @@ impl Reader<'_> {
             exports,
             body,
             launch,
+            loads,
             outlets: Vec::new(),
+            defaults: Vec::new(),
             side: None,
             refusal: None,
         })

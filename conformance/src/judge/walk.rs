@@ -145,7 +145,8 @@ impl abi::Lift for Heap {
 
 /// Walks one clause as often as its records last.
 ///
-/// The body of a guest runs once; a handler may run any number of times. Returns whether the clause came to its own end.
+/// The body of a guest that was launched runs once; a handler, and the body of a guest that was loaded, may run any
+/// number of times (`repeats`). Returns whether the clause came to its own end.
 ///
 /// # Errors
 /// The first step that deviates.
@@ -154,6 +155,7 @@ pub fn walk(
     clause: &Clause,
     readings: &Readings,
     end: End,
+    repeats: bool,
     scope: &mut dyn Names,
     report: &mut Report,
 ) -> Result<bool, Box<Deviation>> {
@@ -167,7 +169,7 @@ pub fn walk(
     let complete = loop {
         let before = walker.rest.len();
         let flow = walker.nodes(&clause.nodes)?;
-        let again = !clause.main && walker.rest.len() > 0 && walker.rest.len() < before;
+        let again = repeats && walker.rest.len() > 0 && walker.rest.len() < before;
         if !again {
             break matches!(flow, Flow::On);
         }

@@ -103,6 +103,20 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
+    /// Exports for which the contract knows an answer return it where the case has no handler.
+    pub(super) fn defaults(&mut self, handlers: &[Handler]) -> Result<(), PlanError> {
+        for (export, value) in &self.declared.defaults {
+            if handlers.iter().any(|handler| handler.export == *export) {
+                continue;
+            }
+            self.scope = Scope::default();
+            let index = self.export(export, self.guest.span)?;
+            self.program.entry(index);
+            self.return_value(value.as_ref(), self.guest.span)?;
+        }
+        Ok(())
+    }
+
     fn clause(&mut self, handler: &Handler, words: &[Operand]) -> Result<(), PlanError> {
         let next = self.program.label();
         self.scope = Scope {

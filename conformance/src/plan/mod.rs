@@ -176,6 +176,7 @@ fn plan_guest(
                 compiler.fault(fault, guest.span)?;
             }
             compiler.handlers(handlers)?;
+            compiler.defaults(handlers)?;
             let (program, clauses, steps) = compiler.finish();
             planned.component =
                 puppet::component(world, &program).map_err(|e| error(e.to_string()))?;

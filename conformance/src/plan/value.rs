@@ -103,7 +103,7 @@ impl Compiler<'_> {
             ExprKind::Const(value) => value.clone(),
             ExprKind::Var(name) => {
                 let words = self.var_words(name, span)?;
-                holes.leave(words)
+                holes.leave_parts(&expr.ty, &mut words.into_iter())
             }
             ExprKind::List(items) => Value::List(self.templates(items, holes)?),
             ExprKind::Record(items) => Value::Record(self.templates(items, holes)?),
@@ -360,6 +360,22 @@ impl Compiler<'_> {
 }
 
 impl Holes {
+    /// A record is lowered field by field, so each field is a hole of its own.
+    fn leave_parts(&mut self, ty: &Type, words: &mut impl Iterator<Item = Operand>) -> Value {
+        match ty {
+            Type::Record(fields) => Value::Record(
+                fields
+                    .iter()
+                    .map(|field| self.leave_parts(&field.ty, words))
+                    .collect(),
+            ),
+            Type::Tuple(types) => {
+                Value::Tuple(types.iter().map(|ty| self.leave_parts(ty, words)).collect())
+            }
+            ty => self.leave(words.take(flatten(ty).len()).collect()),
+        }
+    }
+
     fn leave(&mut self, words: Vec<Operand>) -> Value {
         self.words.push(words);
         Value::Opaque(self.words.len() as u32 - 1)

@@ -177,6 +177,7 @@ fn verdict(
     let Steps {
         report: host_report,
         launched,
+        loaded,
         tried,
         awaited,
         ..
@@ -192,6 +193,7 @@ fn verdict(
             plan,
             session: &session,
             launched: &launched,
+            loaded: &loaded,
             tried: &tried,
             awaited: &awaited,
         };
@@ -216,6 +218,7 @@ fn verdict(
         plan,
         session: &session,
         launched: &launched,
+        loaded: &loaded,
         tried: &tried,
         awaited: &awaited,
     };
@@ -276,7 +279,7 @@ fn launch(case: &Case, steps: &mut Steps<'_, '_>, scope: &mut Scope<'_>) -> Resu
                 *first = Value::String(guest.name.clone());
             }
             let id = steps.session.call(function, &arguments)?;
-            let answer = steps.session.answer(id, function)?;
+            let answer = steps.session.answer(id, function, None)?;
             steps.launching(guest.name.clone(), answer.as_ref());
             match answer {
                 Some(Value::Result(Ok(Some(id)))) if matches!(*id, Value::String(_)) => {

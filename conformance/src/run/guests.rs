@@ -17,6 +17,7 @@ pub(super) struct Judgement<'a, 's> {
     pub(super) plan: &'a Plan,
     pub(super) session: &'a Session<'s>,
     pub(super) launched: &'a [(String, String)],
+    pub(super) loaded: &'a [(String, String)],
     pub(super) tried: &'a [String],
     pub(super) awaited: &'a [String],
 }
@@ -36,6 +37,7 @@ impl Judgement<'_, '_> {
             for (index, clause) in planned.clauses.iter().enumerate() {
                 if clause.main {
                     self.main(guest, planned, index, scope, report, stopped)?;
+                    self.ticked(guest, planned, index, scope, report, stopped)?;
                 } else {
                     self.handler(planned, index, scope, report, stopped)?;
                 }
@@ -103,7 +105,7 @@ impl Judgement<'_, '_> {
                 Some(EndKind::Terminated) if awaited || stopped || guest.open => End::Cut,
                 None if guest.open || awaited || stopped => End::Cut,
                 None => {
-                    walk_one(planned, index, &readings, End::Cut, scope, report)?;
+                    walk_one(planned, index, &readings, End::Cut, false, scope, report)?;
                     return Err(failure(
                         guest.span,
                         "the guest to end",
@@ -111,7 +113,7 @@ impl Judgement<'_, '_> {
                     ));
                 }
                 Some(EndKind::Terminated) => {
-                    walk_one(planned, index, &readings, End::Cut, scope, report)?;
+                    walk_one(planned, index, &readings, End::Cut, false, scope, report)?;
                     let shown = ended.map_or(String::new(), |ended| ended.shown.clone());
                     return Err(failure(
                         guest.span,
@@ -120,7 +122,7 @@ impl Judgement<'_, '_> {
                     ));
                 }
             };
-            let complete = walk_one(planned, index, &readings, end, scope, report).map_err(
+            let complete = walk_one(planned, index, &readings, end, false, scope, report).map_err(
                 |mut failure| {
                     failure
                         .notes
@@ -140,6 +142,32 @@ impl Judgement<'_, '_> {
         Ok(())
     }
 
+    /// The body of a guest that was loaded, and run any number of times.
+    fn ticked(
+        &self,
+        guest: &Guest,
+        planned: &PlannedGuest,
+        index: usize,
+        scope: &Scope<'_>,
+        report: &mut Report,
+        stopped: bool,
+    ) -> Result<(), Failure> {
+        for (_, id) in self.loaded.iter().filter(|(name, _)| *name == guest.name) {
+            let readings = self.readings(planned, index, Some(id))?;
+            let ended = self.session.ended.get(id);
+            let cut = ended.is_some_and(|ended| ended.kind == EndKind::Terminated);
+            called(
+                planned,
+                index,
+                readings,
+                stopped || cut || guest.open,
+                scope,
+                report,
+            )?;
+        }
+        Ok(())
+    }
+
     fn handler(
         &self,
         planned: &PlannedGuest,
@@ -148,29 +176,12 @@ impl Judgement<'_, '_> {
         report: &mut Report,
         stopped: bool,
     ) -> Result<(), Failure> {
-        let clause = &planned.clauses[index];
         let (readings, parts) = self.readings(planned, index, None)?;
-        if parts == 0 {
-            if self.session.trapped && self.lost(planned, clause, scope, report)? {
-                return Ok(());
-            }
-            let expects = clause
-                .nodes
-                .iter()
-                .any(|node| !matches!(node, plan::Node::Return | plan::Node::Stop(_)));
-            return if expects && !stopped {
-                let expected = format!("`{}` to be called", clause.export);
-                Err(failure(
-                    clause.span,
-                    &expected,
-                    "it was not, or its transcript did not arrive",
-                ))
-            } else {
-                Ok(())
-            };
+        let clause = &planned.clauses[index];
+        if parts == 0 && self.session.trapped && self.lost(planned, clause, scope, report)? {
+            return Ok(());
         }
-        let end = if stopped { End::Cut } else { End::Trapped };
-        walk_one(planned, index, &readings, end, scope, report).map(drop)
+        called(planned, index, (readings, parts), stopped, scope, report)
     }
 
     /// A clause that left nothing, while a call of the driver told of a trap.
@@ -229,6 +240,37 @@ impl Judgement<'_, '_> {
     }
 }
 
+/// Walks what the calls of a clause left behind. Where they may have been cut off, what is missing is not held against
+/// the guest.
+fn called(
+    planned: &PlannedGuest,
+    index: usize,
+    (readings, parts): (Readings, usize),
+    cut: bool,
+    scope: &Scope<'_>,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let clause = &planned.clauses[index];
+    if parts == 0 {
+        let expects = clause
+            .nodes
+            .iter()
+            .any(|node| !matches!(node, plan::Node::Return | plan::Node::Stop(_)));
+        return if expects && !cut {
+            let expected = format!("`{}` to be called", clause.export);
+            Err(failure(
+                clause.span,
+                &expected,
+                "it was not, or its transcript did not arrive",
+            ))
+        } else {
+            Ok(())
+        };
+    }
+    let end = if cut { End::Cut } else { End::Trapped };
+    walk_one(planned, index, &readings, end, true, scope, report).map(drop)
+}
+
 /// Whether a clause says where it traps.
 fn expects_trap(planned: &PlannedGuest, nodes: &[plan::Node]) -> bool {
     nodes.iter().any(|node| match node {
@@ -247,6 +289,7 @@ fn walk_one(
     index: usize,
     readings: &Readings,
     end: End,
+    repeats: bool,
     scope: &Scope<'_>,
     report: &mut Report,
 ) -> Result<bool, Failure> {
@@ -256,6 +299,7 @@ fn walk_one(
         &planned.clauses[index],
         readings,
         end,
+        repeats,
         &mut inner,
         report,
     )

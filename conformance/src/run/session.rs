@@ -212,11 +212,12 @@ impl<'a> Session<'a> {
         Ok(id)
     }
 
-    /// Waits for the answer to a call.
+    /// Waits for the answer to a call. Transcripts in it are those of this instance, if it is known.
     pub(super) fn answer(
         &mut self,
         id: u64,
         function: &FunctionRef,
+        instance: Option<&str>,
     ) -> Result<Option<Value>, Verdict> {
         if !self.pump_until(None, |session| session.answers.contains_key(&id))? {
             return Err(timeout(&format!("call of {}", function.name)));
@@ -242,7 +243,7 @@ impl<'a> Session<'a> {
             .trapped
             .as_ref()
             .is_some_and(|case| failed_with(ty, &value, case));
-        self.collect_transcripts(&value, None);
+        self.collect_transcripts(&value, instance);
         Ok(Some(value))
     }
 

@@ -41,7 +41,9 @@ pub(super) struct Steps<'a, 's> {
     pub(super) report: Report,
     /// `(guest, instance)` of everything that was launched.
     pub(super) launched: Vec<(String, String)>,
-    /// Guests that a launch was tried of.
+    /// `(guest, instance)` of everything that was loaded to run whenever the host is told so.
+    pub(super) loaded: Vec<(String, String)>,
+    /// Guests that a launch or load was tried of.
     pub(super) tried: Vec<String>,
     /// Instances whose end a step awaited.
     pub(super) awaited: Vec<String>,
@@ -55,6 +57,7 @@ impl<'a, 's> Steps<'a, 's> {
             testbed: bench.testbed,
             report: Report::default(),
             launched: Vec::new(),
+            loaded: Vec::new(),
             tried: Vec::new(),
             awaited: Vec::new(),
         }
@@ -174,19 +177,27 @@ impl Steps<'_, '_> {
         scope: &mut Scope<'_>,
         span: Span,
     ) -> Result<(), Stop> {
+        let first = arguments
+            .first()
+            .and_then(|first| scope.evaluate(first).ok());
+        let subject = match &first {
+            Some(Value::String(text)) => Some(text.as_str()),
+            _ => None,
+        };
+        let instance = subject.filter(|text| self.loaded.iter().any(|(_, id)| id == text));
         let value = self
             .session
-            .answer(id, function)
+            .answer(id, function, instance)
             .map_err(|verdict| at(verdict, span))?;
-        if self.contract.worlds.values().any(|world| {
-            world
-                .launch
-                .as_ref()
-                .is_some_and(|launch| launch.name == function.name)
-        }) && let Some(guest) = arguments.first()
-            && let Ok(Value::String(guest)) = scope.evaluate(guest)
-        {
-            self.launching(guest, value.as_ref());
+        if let Some(guest) = subject {
+            let guest = guest.to_owned();
+            let worlds = &self.contract.worlds;
+            let is = |known: &FunctionRef| known.name == function.name;
+            if worlds.values().any(|world| world.launch.iter().any(is)) {
+                self.launching(guest, value.as_ref());
+            } else if worlds.values().any(|world| world.loads.iter().any(is)) {
+                self.loading(guest, value.as_ref());
+            }
         }
         let shown = match (&value, &function.ty.result) {
             (Some(value), Some(ty)) => shown(ty, value),
@@ -198,10 +209,16 @@ impl Steps<'_, '_> {
 
     /// Notes an instance that a launch gave.
     pub(super) fn launching(&mut self, guest: String, answer: Option<&Value>) {
-        if let Some(Value::Result(Ok(Some(id)))) = answer
-            && let Value::String(id) = &**id
-        {
-            self.launched.push((guest.clone(), id.clone()));
+        if let Some(id) = id_of(answer) {
+            self.launched.push((guest.clone(), id));
+        }
+        self.tried.push(guest);
+    }
+
+    /// Notes an instance that a load gave.
+    fn loading(&mut self, guest: String, answer: Option<&Value>) {
+        if let Some(id) = id_of(answer) {
+            self.loaded.push((guest.clone(), id));
         }
         self.tried.push(guest);
     }
@@ -386,6 +403,17 @@ impl Steps<'_, '_> {
             what: what.to_owned(),
             value,
         });
+    }
+}
+
+/// The id in `ok(id)`.
+fn id_of(answer: Option<&Value>) -> Option<String> {
+    match answer {
+        Some(Value::Result(Ok(Some(id)))) => match &**id {
+            Value::String(id) => Some(id.clone()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

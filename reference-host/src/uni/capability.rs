@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::json::{JsonError, Value};
-use super::url_pattern::{UrlError, UrlPattern};
+use super::url_pattern::UrlPattern;
+use crate::outbound::url::UrlError;
 
 /// Capabilities without a payload.
 const PLAIN: [&str; 26] = [

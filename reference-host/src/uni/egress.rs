@@ -5,12 +5,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::Client;
-use reqwest::redirect::Policy;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use url::Url;
 
 use super::error::code;
+use crate::outbound::{self, with_causes};
 
 /// What to send. The bounds are final.
 #[derive(Debug)]
@@ -119,18 +119,13 @@ async fn perform(client: &Client, request: Request) -> Result<Response, EgressEr
 fn egress() -> Result<&'static (Runtime, Client), EgressError> {
     static EGRESS: OnceLock<Result<(Runtime, Client), String>> = OnceLock::new();
     let build = || {
-        // Another part of the process may have chosen a provider already; either is good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("uni-egress")
             .enable_all()
             .build()
             .map_err(|e| e.to_string())?;
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(Policy::none())
-            .referer(false)
+        let client = outbound::client()
             .pool_max_idle_per_host(0)
             .build()
             .map_err(|e| with_causes(&e))?;
@@ -148,15 +143,4 @@ fn failed(message: String, retryable: bool) -> EgressError {
         message,
         retryable,
     }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(e) = cause {
-        text.push_str(": ");
-        text.push_str(&e.to_string());
-        cause = e.source();
-    }
-    text
 }

@@ -11,8 +11,8 @@ use super::egress::{self, Method, Request};
 use super::error::{LoadError, PluginError, code};
 use super::host::Shared;
 use super::log::LogLine;
-use super::url_pattern;
 use crate::engine::{self, Cache, MemoryLimiter, TICK};
+use crate::outbound::url::parse_url;
 
 /// The gated import.
 pub(super) const HOST_NET: &str = "uni:plugin/host-net@0.1.0";
@@ -269,7 +269,7 @@ async fn http(
     let Some(scope) = state.network.clone() else {
         return refuse(code::FORBIDDEN, "no network for this plugin".into());
     };
-    let url = match url_pattern::parse_url(
+    let url = match parse_url(
         &url.to_str(store.as_context())?,
         state.shared.limits.url_bytes,
     ) {

@@ -47,7 +47,9 @@ pub use manifest::{ABI_VERSIONS, Determinism, ID_BYTES, Manifest};
 pub use registration::{
     Function, FunctionKind, Mode, NullHandling, Primitive, Volatility, WireType, parse_registration,
 };
-pub use url_pattern::{UrlError, UrlPattern, parse_url};
+pub use url_pattern::UrlPattern;
+
+pub use crate::outbound::url::{UrlError, parse_url};
 
 /// Runs a call to its end, for callers without an executor.
 ///

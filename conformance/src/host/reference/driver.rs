@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use serde_json::Value as Json;
 
-use super::{outbox::Outbox, pie, uni};
+use super::{actr, akshi, outbox::Outbox, pie, uni, yoi};
 use crate::host::protocol::{Declared, Setup};
 
 /// Something to wait for.
@@ -35,7 +35,13 @@ pub(super) trait Driver: Send + Sync + 'static {
 
 /// The contracts by name, with what the reference host declares for them.
 pub(super) fn contracts() -> BTreeMap<String, Declared> {
-    let all = [("pie", pie::declared()), ("uni", uni::declared())];
+    let all = [
+        ("actr", actr::declared()),
+        ("akshi", akshi::declared()),
+        ("pie", pie::declared()),
+        ("uni", uni::declared()),
+        ("yoi", yoi::declared()),
+    ];
     all.map(|(name, declared)| (name.to_owned(), declared))
         .into()
 }
@@ -46,8 +52,11 @@ pub(super) fn contracts() -> BTreeMap<String, Declared> {
 /// Why that is not possible.
 pub(super) async fn begin(setup: Setup, outbox: Arc<Outbox>) -> Result<Arc<dyn Driver>, String> {
     match setup.contract.as_str() {
+        "actr" => Ok(Arc::new(actr::Actr::begin(setup, outbox)?)),
+        "akshi" => Ok(Arc::new(akshi::Akshi::begin(setup, outbox)?)),
         "pie" => Ok(Arc::new(pie::Pie::begin(setup, outbox)?)),
         "uni" => Ok(Arc::new(uni::Uni::begin(setup, outbox)?)),
+        "yoi" => Ok(Arc::new(yoi::Yoi::begin(setup, outbox)?)),
         other => Err(format!(
             "the reference host does not know the contract `{other}`"
         )),

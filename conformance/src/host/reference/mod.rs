@@ -1,6 +1,8 @@
 //! The reference host as a host under test: in this process ([`ReferenceLauncher`]) or behind the adapter protocol
 //! ([`serve`], the program `witgate-reference`). Both speak the same messages; nothing here judges.
 
+mod actr;
+mod akshi;
 mod conversation;
 mod driver;
 mod outbox;
@@ -8,6 +10,7 @@ mod pie;
 mod serve;
 mod uni;
 mod wire;
+mod yoi;
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError},

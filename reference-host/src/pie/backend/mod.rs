@@ -2,7 +2,6 @@
 
 mod deterministic;
 mod openai;
-mod sse;
 
 pub use deterministic::{Deterministic, Served};
 pub use openai::{OpenAi, OpenAiConfig};

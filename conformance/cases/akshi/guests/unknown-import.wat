@@ -1,0 +1,9 @@
+;; A component that imports an interface that no host of this world has.
+(component
+  (import "nobody:offers/this@1.0.0" (instance $import (export "f" (func (result u32)))))
+  (core module $m
+    (memory (export "memory") 1)
+    (func (export "run") (result i32) (i32.const 16)))
+  (core instance $i (instantiate $m))
+  (alias core export $i "memory" (core memory $memory))
+  (func (export "run") (result (result (error string))) (canon lift (core func $i "run") (memory $memory))))
