@@ -3,7 +3,6 @@
 
 mod native;
 
-use aggregates::Aggregate;
 use conformance::law::{Law, Subject, Trial, try_all, try_law};
 use proptest::test_runner::{Config, RngSeed};
 

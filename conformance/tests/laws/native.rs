@@ -11,7 +11,7 @@ use conformance::law::{Batch, Cell, Fault, Instances, Signature, Subject, Wire};
 use serde_json::{Value as Json, json};
 
 /// Its accumulators, and the memory of the one instance that is kept.
-pub struct Native {
+pub(crate) struct Native {
     aggregate: &'static dyn Aggregate,
     signature: Signature,
     instances: Instances,
@@ -20,7 +20,7 @@ pub struct Native {
 }
 
 impl Native {
-    pub fn new(aggregate: &'static dyn Aggregate) -> Self {
+    pub(crate) fn new(aggregate: &'static dyn Aggregate) -> Self {
         Self {
             aggregate,
             signature: Signature {
