@@ -1,6 +1,12 @@
 //! The laws of aggregate states as properties: lawful aggregates keep them all, and each unlawful one is convicted of exactly
 //! what it breaks. `PROPTEST_CASES` widens every trial.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![expect(
+    clippy::print_stderr,
+    reason = "counterexamples are meant to be read when a test fails"
+)]
+
 mod native;
 
 use conformance::law::{Law, Subject, Trial, try_all, try_law};
