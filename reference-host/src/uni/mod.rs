@@ -25,7 +25,7 @@ mod error;
 mod guest;
 mod host;
 mod imports;
-mod ipc;
+pub mod ipc;
 mod json;
 mod limits;
 mod log;

@@ -10,8 +10,8 @@ mod frame;
 mod read;
 mod write;
 
-pub(super) use read::{Expected, read_stream};
-pub(super) use write::write_stream;
+pub use read::{Expected, read_stream};
+pub use write::write_stream;
 
 use arrow::datatypes::{DataType, Field};
 

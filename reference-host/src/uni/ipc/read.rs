@@ -15,13 +15,13 @@ use super::{AnswerError, SECRET};
 
 /// What a stream must hold.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::uni) struct Expected<'a> {
+pub struct Expected<'a> {
     /// Column types, in order.
-    pub(in crate::uni) columns: &'a [DataType],
+    pub columns: &'a [DataType],
     /// Rows over all batches.
-    pub(in crate::uni) max_rows: u64,
+    pub max_rows: u64,
     /// Batches.
-    pub(in crate::uni) max_batches: usize,
+    pub max_batches: usize,
 }
 
 /// Decodes a whole stream.
@@ -29,7 +29,7 @@ pub(in crate::uni) struct Expected<'a> {
 /// # Errors
 /// Whatever deviates from `expected` or from the format; see [`AnswerError`]. Never panics: should the decoder, the
 /// panic is caught and reported as a bad batch.
-pub(in crate::uni) fn read_stream(
+pub fn read_stream(
     bytes: Vec<u8>,
     expected: Expected<'_>,
 ) -> Result<Vec<RecordBatch>, AnswerError> {

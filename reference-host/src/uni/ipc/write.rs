@@ -9,7 +9,7 @@ use arrow::ipc::writer::StreamWriter;
 ///
 /// # Errors
 /// What Arrow's writer reports; batches of flat columns give none.
-pub(in crate::uni) fn write_stream(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+pub fn write_stream(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
     writer.write(batch)?;
     writer.finish()?;
