@@ -4,10 +4,10 @@
 //! floor and the host in turn, and goes to `target/criterion/witgate/arrow_path.json` with what one call spends where.
 //! The plugin does nothing, so nothing but the host is measured; see [`benches::echo`].
 
+mod alternate;
 mod columns;
 mod floor;
 mod published;
-mod records;
 mod stages;
 mod subject;
 
@@ -18,12 +18,13 @@ use arrow::array::RecordBatch;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use benches::echo::{Echo, STATE_BYTES};
+use benches::times::{Record, keep};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use reference_host::uni::{CallError, Config, Instances};
 
+use crate::alternate::in_turn;
 use crate::columns::{batch, column, nested, states, wrapped};
 use crate::floor::{Floor, stream};
-use crate::records::{Record, in_turn, keep};
 use crate::stages::Stages;
 use crate::subject::{Subject, name};
 
@@ -53,7 +54,7 @@ fn main() {
         records.extend(stages.measure(&batch(column("int64", rows)), calls));
     }
     published::compare(&plain, &subject, &mut records);
-    keep(&records).expect("target/criterion can be written");
+    keep("arrow_path", &records).expect("target/criterion can be written");
     criterion.final_summary();
 }
 
@@ -230,33 +231,23 @@ fn promised(subject: &Subject, floor: &mut Floor, component: &[u8]) -> Vec<Recor
     );
     let group = "arrow";
     records.push(
-        times
-            .record(group, "fixed cost of a call")
+        Record::times(group, "fixed cost of a call", &times)
             .above(&floors)
             .promised(1.5),
     );
     let (_, times) = in_turn(short, 20_000, || Duration::ZERO, || call(&kept, &one));
-    records.push(
-        times
-            .record(group, "fixed cost of a call, instances kept")
-            .above(&floors),
-    );
-    let (_, times) = in_turn(
+    records.push(Record::times(group, "fixed cost, instances kept", &times).above(&floors));
+    let (floors, times) = in_turn(
         short,
         20_000,
-        || Duration::ZERO,
+        || subject.time(floor.empty_call()),
         || subject.time(subject.host().accumulator("bench.echo.keep")),
     );
-    records.push(
-        times
-            .record(group, "agg-new, no stream either way")
-            .above(&floors),
-    );
+    records.push(Record::times(group, "agg-new, no stream either way", &times).above(&floors));
 
     let most = *ROWS.last().expect("some sizes");
     for kind in ["int64", "float64", "utf8"] {
         let batch = batch(column(kind, most));
-        let bytes = 2 * stream(&batch).len();
         let qname = name(kind);
         let (floors, times) = in_turn(
             Duration::from_secs(4),
@@ -270,10 +261,8 @@ fn promised(subject: &Subject, floor: &mut Floor, component: &[u8]) -> Vec<Recor
             },
             || subject.time(subject.host().invoke_scalar(&qname, &batch)),
         );
-        let record = times
-            .record(group, format!("scalar, {most} {kind} rows"))
-            .bytes(bytes)
-            .above(&floors);
+        let record =
+            Record::times(group, format!("scalar, {most} {kind} rows"), &times).above(&floors);
         records.push(if kind == "int64" {
             record.promised(1.5)
         } else {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use benches::times::{Record, Times};
 use serde::Deserialize;
 
 use crate::columns::{batch, column};
-use crate::records::{Record, Times};
 use crate::subject::{Subject, name};
 
 /// What the program prints: one such object a line.
@@ -51,12 +51,12 @@ pub(crate) fn compare(component: &[u8], subject: &Subject, records: &mut Vec<Rec
             );
         }
         let (ours, theirs) = (Times::new(ours), Times::new(theirs));
-        let faster = theirs.percentile(0.5) / ours.percentile(0.5);
-        records.push(ours.record("arrow", format!("{rows} int64 rows beside uni-db")));
+        let name = format!("{rows} int64 rows, uni-db 2.5.0 ({profile} build)");
         records.push(
-            theirs
-                .record("uni-db", format!("{rows} int64 rows, {profile} build"))
-                .slower_than_ours(faster, promise),
+            Record::times("arrow", name, &theirs)
+                .above(&ours)
+                .promised_at_least(promise)
+                .note("beside the host here"),
         );
     }
 }

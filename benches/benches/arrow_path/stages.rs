@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
+use benches::times::{Record, Times};
 use reference_host::uni::ipc::{Expected, read_stream, write_stream};
 use reference_host::uni::{Config, LogLine, LogSink};
 
-use crate::records::{Record, Times};
 use crate::subject::Subject;
 
 /// The instants at which a line came.
@@ -88,8 +88,9 @@ impl Stages {
             .iter()
             .zip(stages)
             .map(|(name, times)| {
-                Times::new(times.into_iter().skip(2))
-                    .record("arrow stages", format!("{} rows, {name}", batch.num_rows()))
+                let times = Times::new(times.into_iter().skip(2));
+                let name = format!("{} rows, {name}", batch.num_rows());
+                Record::times("arrow stages", name, &times)
             })
             .collect()
     }
