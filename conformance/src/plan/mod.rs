@@ -7,7 +7,7 @@ mod statement;
 mod value;
 mod worlds;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use fixtures::{
     abi::Type,
@@ -164,23 +164,10 @@ fn plan_guest(
     };
     let error = |message: String| PlanError::new(guest.span, message);
     match &guest.kind {
-        GuestKind::Puppet { handlers, faults } => {
-            let no_world = || error(format!("no world `{}`", guest.world));
-            let declared = contract.world(&guest.world).ok_or_else(no_world)?;
-            let optional = handlers
-                .iter()
-                .any(|handler| calls_optional(&handler.body, &declared.optional));
-            let world = worlds.get(&guest.world, optional).ok_or_else(no_world)?;
-            let mut compiler = Compiler::new(guest, declared, world, surroundings);
-            for fault in faults {
-                compiler.fault(fault, guest.span)?;
-            }
-            compiler.handlers(handlers)?;
-            compiler.defaults(handlers)?;
-            let (program, clauses, steps) = compiler.finish();
-            planned.component =
-                puppet::component(world, &program).map_err(|e| error(e.to_string()))?;
-            (planned.clauses, planned.steps) = (clauses, steps);
+        GuestKind::Puppet { .. } => {
+            let puppet = generate(guest, contract, worlds, surroundings)?;
+            planned.component = puppet.encode().map_err(|e| error(e.to_string()))?;
+            (planned.clauses, planned.steps) = (puppet.clauses, puppet.steps);
         }
         GuestKind::Wat(source) => {
             let mut module =
@@ -195,6 +182,73 @@ fn plan_guest(
         GuestKind::Bytes(bytes) => planned.component.clone_from(bytes),
     }
     Ok(planned)
+}
+
+/// A puppet's program, not yet a component.
+#[derive(Debug)]
+pub struct Puppet {
+    world: Arc<puppet::World>,
+    program: puppet::Program,
+    clauses: Vec<Clause>,
+    steps: Vec<Step>,
+}
+
+impl Puppet {
+    /// The component that runs the program.
+    ///
+    /// # Errors
+    /// When the program is larger than a puppet can be.
+    pub fn encode(&self) -> Result<Vec<u8>, puppet::GenerateError> {
+        puppet::component(&self.world, &self.program)
+    }
+}
+
+/// The programs of a case's puppets: the part of [`plan`] that comes before encoding.
+///
+/// # Errors
+/// As [`plan`].
+pub fn puppets(
+    case: &Case,
+    contract: &Contract,
+    worlds: &Worlds,
+    surroundings: &Surroundings,
+) -> Result<Vec<Puppet>, PlanError> {
+    case.guests
+        .iter()
+        .filter(|guest| matches!(guest.kind, GuestKind::Puppet { .. }))
+        .map(|guest| generate(guest, contract, worlds, surroundings))
+        .collect()
+}
+
+fn generate(
+    guest: &Guest,
+    contract: &Contract,
+    worlds: &Worlds,
+    surroundings: &Surroundings,
+) -> Result<Puppet, PlanError> {
+    let (handlers, faults) = match &guest.kind {
+        GuestKind::Puppet { handlers, faults } => (handlers.as_slice(), faults.as_slice()),
+        _ => (&[][..], &[][..]),
+    };
+    let no_world = || PlanError::new(guest.span, format!("no world `{}`", guest.world));
+    let declared = contract.world(&guest.world).ok_or_else(no_world)?;
+    let optional = handlers
+        .iter()
+        .any(|handler| calls_optional(&handler.body, &declared.optional));
+    let world = worlds.get(&guest.world, optional).ok_or_else(no_world)?;
+    let mut compiler = Compiler::new(guest, declared, world, surroundings);
+    for fault in faults {
+        compiler.fault(fault, guest.span)?;
+    }
+    compiler.handlers(handlers)?;
+    compiler.defaults(handlers)?;
+    let (program, clauses, steps) = compiler.finish();
+    Ok(Puppet {
+        world: world.clone(),
+        program,
+        clauses,
+        steps,
+    })
 }
 
 /// Whether a statement calls one of these functions.

@@ -1,11 +1,12 @@
 //! What a host is made of: its models, limits and store; checked once, when the host is built.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
 use super::backend::{Backend, Deterministic};
 use super::store::{StoreConfig, StoreError};
-use super::{Limits, engine};
+use super::{InstanceId, Limits, engine};
 
 /// Everything a [`PieHost`](super::PieHost) is built from. The default offers no model.
 #[derive(Debug, Clone)]
@@ -18,6 +19,15 @@ pub struct Config {
     pub limits: Limits,
     /// The persistent store.
     pub store: StoreConfig,
+    /// What answers the runtime's `debug-query` where the host itself knows nothing to say.
+    pub queries: Option<Arc<dyn DebugQueries>>,
+}
+
+/// Debug queries that whoever embeds the host answers, such as figures of its own.
+pub trait DebugQueries: fmt::Debug + Send + Sync + 'static {
+    /// The answer, or `None` for a query that is unknown here, too. Called on the thread that runs the guest, in the middle
+    /// of its call, so it must not block.
+    fn answer(&self, instance: InstanceId, query: &str) -> Option<String>;
 }
 
 impl Default for Config {
@@ -27,6 +37,7 @@ impl Default for Config {
             models: Vec::new(),
             limits: Limits::default(),
             store: StoreConfig::default(),
+            queries: None,
         }
     }
 }

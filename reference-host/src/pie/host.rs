@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc::UnboundedSender, watch};
 
 use super::backend::{Deterministic, Served};
-use super::config::{Config, ConfigError};
+use super::config::{Config, ConfigError, DebugQueries};
 use super::instance::{self, Running};
 use super::limits::{LimitExceeded, Limits, within};
 use super::model::{Model, Models};
@@ -37,6 +37,7 @@ pub(super) struct Services {
     pub(super) models: Models,
     pub(super) pubsub: Arc<PubSub>,
     pub(super) runtime: Handle,
+    queries: Option<Arc<dyn DebugQueries>>,
     registry: Mutex<Registry>,
     count: watch::Sender<u32>,
 }
@@ -146,6 +147,7 @@ impl PieHost {
             models: Models::new(&config.models, &config.limits, &runtime),
             pubsub: PubSub::new(config.limits.subscription_messages),
             runtime,
+            queries: config.queries.clone(),
             registry: Mutex::new(Registry::default()),
             count: watch::Sender::new(0),
         };
@@ -374,11 +376,15 @@ impl Drop for PieHost {
 
 impl Services {
     /// Answers a guest's question about the runtime; tells nothing that belongs to another instance.
-    pub(super) fn debug_query(&self, query: &str) -> String {
+    pub(super) fn debug_query(&self, instance: InstanceId, query: &str) -> String {
         match query {
             "ping" => "pong".to_owned(),
             "instance-count" | "get_instance_count" => self.count.borrow().to_string(),
-            unknown => format!("unknown query: {unknown}"),
+            other => {
+                let answer = self.queries.as_ref();
+                let answer = answer.and_then(|queries| queries.answer(instance, other));
+                answer.unwrap_or_else(|| format!("unknown query: {other}"))
+            }
         }
     }
 

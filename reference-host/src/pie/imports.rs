@@ -198,7 +198,7 @@ impl Host for State {
 
     fn debug_query(&mut self, query: String) -> Result<Resource<DebugQueryResult>> {
         self.check_query(&query)?;
-        let answer = self.services.debug_query(&query);
+        let answer = self.services.debug_query(self.id, &query);
         self.push(DebugQueryResult(Reply::resolved(answer.into())))
     }
 }

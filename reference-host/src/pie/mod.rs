@@ -31,7 +31,8 @@
 //! - **Queues** ([`scheduler`]): `synchronize` means *completed*; failed work answers `error: …` and makes the next
 //!   synchronize of its queue `some(false)`; a priority applies to all that the backend has not been given.
 //! - **Limits** ([`Limits`]): a guest that exceeds one is `Terminated`; its own faults are `Trapped`.
-//! - `debug-query` of the runtime knows `ping` and `instance-count`, and answers before it returns.
+//! - `debug-query` of the runtime knows `ping` and `instance-count`, and what [`DebugQueries`] adds; it answers before it
+//!   returns.
 
 pub mod backend;
 #[allow(
@@ -65,7 +66,7 @@ use uuid::Uuid;
 
 use crate::engine;
 
-pub use self::config::{Config, ConfigError, ModelConfig};
+pub use self::config::{Config, ConfigError, DebugQueries, ModelConfig};
 pub use self::host::{ControlError, Launch, LaunchError, PieHost};
 pub use self::imports::EmptyPoll;
 pub use self::limits::{LimitExceeded, Limits};
