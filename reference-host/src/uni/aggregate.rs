@@ -12,7 +12,7 @@ use super::error::CallError;
 use super::guest::{Guest, single_column};
 use super::host::UniHost;
 use super::registration::{Function, FunctionKind, WireType};
-use super::scalar::{encode, host};
+use super::scalar::host;
 
 /// The running state of one group. The state is the plugin's bytes, carried as they are; every call gets an instance of
 /// its own. An accumulator outlives the unloading of its plugin.
@@ -67,14 +67,12 @@ impl Accumulator {
     /// # Errors
     /// See [`CallError`]. The state stays what it was.
     pub async fn update(&mut self, args: &RecordBatch) -> Result<(), CallError> {
-        let values = encode(&fit(&self.function, args)?)?;
+        let batch = fit(&self.function, args)?;
+        let values = self.guest.shared.spare.stream(&batch).map_err(host)?;
         let qname = self.function.qname.as_str();
         self.state = self
             .guest
-            .work(
-                "agg-update",
-                (qname, self.state.as_slice(), values.as_slice()),
-            )
+            .work("agg-update", (qname, self.state.as_slice(), &*values))
             .await?;
         Ok(())
     }
@@ -109,14 +107,13 @@ impl Accumulator {
             });
         }
         let schema = Schema::new(vec![Field::new("partial_state", DataType::Binary, true)]);
-        let others = RecordBatch::try_new(Arc::new(schema), vec![states.clone()])
-            .map_err(host)
-            .and_then(|b| encode(&b))?;
+        let batch = RecordBatch::try_new(Arc::new(schema), vec![states.clone()]).map_err(host)?;
+        let others = self.guest.shared.spare.stream(&batch).map_err(host)?;
         self.state = self
             .guest
             .work(
                 "agg-merge",
-                (qname.as_str(), self.state.as_slice(), others.as_slice()),
+                (qname.as_str(), self.state.as_slice(), &*others),
             )
             .await?;
         Ok(())

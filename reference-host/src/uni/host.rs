@@ -17,6 +17,7 @@ use super::limits::{Limits, PluginLimits};
 use super::log::{LogSink, TracingSink, is_traceparent};
 use super::manifest::Manifest;
 use super::registration::{Function, parse_registration};
+use super::spare::Spare;
 
 /// What a host is made with.
 #[derive(Clone)]
@@ -79,6 +80,8 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) log: Arc<dyn LogSink>,
     pub(super) instances: Instances,
+    /// Memory of streams; no call's own.
+    pub(super) spare: Spare,
     traceparent: RwLock<Option<String>>,
 }
 
@@ -140,6 +143,7 @@ impl UniHost {
                 limits: config.limits,
                 log: config.log,
                 instances: config.instances,
+                spare: Spare::default(),
                 traceparent: RwLock::new(None),
             }),
             plugins: RwLock::default(),

@@ -32,6 +32,7 @@ mod log;
 mod manifest;
 mod registration;
 mod scalar;
+mod spare;
 mod url_pattern;
 
 pub use aggregate::{Accumulator, Plan};

@@ -11,7 +11,7 @@ use super::arguments::fit;
 use super::error::CallError;
 use super::guest::{answer, single_column};
 use super::host::UniHost;
-use super::ipc::{Expected, write_stream};
+use super::ipc::Expected;
 use super::registration::{FunctionKind, NullHandling};
 
 impl UniHost {
@@ -51,9 +51,8 @@ impl UniHost {
             NullHandling::UserHandled => None,
         };
         let call = async |batch: &RecordBatch| {
-            let bytes = guest
-                .work("invoke-scalar", (qname, encode(batch)?.as_slice()))
-                .await?;
+            let stream = guest.shared.spare.stream(batch).map_err(host)?;
+            let bytes = guest.work("invoke-scalar", (qname, &*stream)).await?;
             single_column("invoke-scalar", bytes, returns, batch.num_rows())
         };
         match nulls.filter(|n| n.null_count() > 0) {
@@ -95,9 +94,8 @@ impl UniHost {
             });
         }
         let batch = fit(&function, args)?;
-        let bytes = guest
-            .work("invoke-procedure", (qname, encode(&batch)?.as_slice()))
-            .await?;
+        let stream = guest.shared.spare.stream(&batch).map_err(host)?;
+        let bytes = guest.work("invoke-procedure", (qname, &*stream)).await?;
         let columns: Vec<_> = yields.iter().map(|t| t.arrow()).collect();
         let expected = Expected {
             columns: &columns,
@@ -106,10 +104,6 @@ impl UniHost {
         };
         answer("invoke-procedure", bytes, expected)
     }
-}
-
-pub(super) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, CallError> {
-    write_stream(batch).map_err(host)
 }
 
 pub(super) fn host(error: ArrowError) -> CallError {

@@ -11,7 +11,7 @@ mod read;
 mod write;
 
 pub use read::{Expected, read_stream};
-pub use write::write_stream;
+pub use write::{append_stream, write_stream};
 
 use arrow::datatypes::{DataType, Field};
 

@@ -313,25 +313,29 @@ fn check_batch(batch: ipc::RecordBatch<'_>, body: &Buffer, schema: &Schema) -> R
 
 /// `rows + 1` offsets that begin at 0 or later, never fall, and end within the data.
 fn check_offsets(bytes: &[u8], rows: usize, wide: bool, data: usize) -> Result<(), String> {
-    let mut last = 0_i64;
-    let offsets: &mut dyn Iterator<Item = i64> = if wide {
-        &mut bytes
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .map(|b| i64::from_le_bytes(*b))
+    if wide {
+        let offsets = bytes.as_chunks::<8>().0.iter().take(rows + 1);
+        check_rising(offsets.map(|b| i64::from_le_bytes(*b)), data)
     } else {
-        &mut bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|b| i64::from(i32::from_le_bytes(*b)))
-    };
-    for (i, offset) in offsets.take(rows + 1).enumerate() {
-        if offset < last {
-            return Err(format!("offset {i} is {offset}, after {last}"));
+        let offsets = bytes.as_chunks::<4>().0.iter().take(rows + 1);
+        check_rising(offsets.map(|b| i32::from_le_bytes(*b).into()), data)
+    }
+}
+
+fn check_rising(offsets: impl Iterator<Item = i64> + Clone, data: usize) -> Result<(), String> {
+    // Without a branch for each offset; which one falls is asked only when one does.
+    let (last, falls) = offsets.clone().fold((0, false), |(last, falls), next| {
+        (next, falls | (next < last))
+    });
+    if falls {
+        let before = std::iter::once(0).chain(offsets.clone());
+        let place = offsets
+            .zip(before)
+            .enumerate()
+            .find(|(_, (next, last))| next < last);
+        if let Some((i, (next, last))) = place {
+            return Err(format!("offset {i} is {next}, after {last}"));
         }
-        last = offset;
     }
     match usize::try_from(last) {
         Ok(end) if end <= data => Ok(()),

@@ -10,8 +10,17 @@ use arrow::ipc::writer::StreamWriter;
 /// # Errors
 /// What Arrow's writer reports; batches of flat columns give none.
 pub fn write_stream(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
-    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+    let mut stream = Vec::new();
+    append_stream(batch, &mut stream)?;
+    Ok(stream)
+}
+
+/// As [`write_stream`], behind what is there.
+///
+/// # Errors
+/// As [`write_stream`]; part of a stream may be there then.
+pub fn append_stream(batch: &RecordBatch, stream: &mut Vec<u8>) -> Result<(), ArrowError> {
+    let mut writer = StreamWriter::try_new(stream, &batch.schema())?;
     writer.write(batch)?;
-    writer.finish()?;
-    writer.into_inner()
+    writer.finish()
 }
