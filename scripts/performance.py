@@ -70,7 +70,7 @@ def ratio(value):
 
 
 def table(head, rows):
-    numeric = [all(re.match(r"^[-\d<–]|^$", row[i]) for row in rows) for i in range(len(head))]
+    numeric = [i > 0 and all(re.match(r"^[\d<]|^$", row[i]) for row in rows) for i in range(len(head))]
     line = ["--:" if right else "---" for right in numeric]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, line, *rows])
 
@@ -185,7 +185,8 @@ def curves(name, title, x_name, series):
         y = top + 14 + 20 * i
         body.append(f'<rect x="{left + width + 16}" y="{y - 9}" width="12" height="12" fill="{colour}"/>')
         body.append(text(left + width + 34, y + 1, kind))
-    body.append(text(left + width + 16, top + 14 + 20 * len(colours), "dashed: its floor", small=True))
+    if any(dashed for _, dashed, _ in series):
+        body.append(text(left + width + 16, top + 14 + 20 * len(colours), "dashed: its floor", small=True))
     picture(name, svg(left + width + 190, top + height + 50, title, body))
 
 
@@ -277,14 +278,36 @@ def arrow(files, measured):
     return "\n".join(section)
 
 
+def slug_of(name):
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def by_count(entries):
+    """Percentiles of the times in a group whose names begin with a number, as lines over that number."""
+    points = {"p50": [], "p99": []}
+    for entry in entries:
+        count = re.match(r"(\d+): ", entry["name"])
+        if count and entry["unit"] == "ns":
+            for percentile, line in points.items():
+                if entry.get(percentile):
+                    line.append((int(count.group(1)), entry[percentile]))
+    return [(percentile, False, line) for percentile, line in points.items() if len(line) > 2]
+
+
 def own_sections(files, only):
     """The records of one benchmark, group by group, with histograms drawn."""
     section = []
     for group, entries in by_group(files.get(only, [])).items():
         section += [f"**{group}**", "", times(entries), ""]
+        series = by_count(entries)
+        if series:
+            slug = slug_of(group)
+            curves(slug, f"{group}: time of a call by how many there are", "how many", series)
+            section += [f"![{group}](performance/{slug}.svg)", ""]
         for entry in entries:
-            if entry.get("histogram"):
-                slug = re.sub(r"[^a-z0-9]+", "-", f"{only}-{entry['name']}".lower()).strip("-")
+            # One picture a kind of call; the others of a series are in the table.
+            if entry.get("histogram") and not re.search(r"\d", entry["name"]):
+                slug = slug_of(f"{group} {entry['name']}")
                 bars(slug, entry["name"], entry["histogram"])
                 section += [f"![{entry['name']}](performance/{slug}.svg)", ""]
                 if entry.get("note"):

@@ -210,11 +210,25 @@ fn procedures(criterion: &mut Criterion, subject: &Subject, floor: &mut Floor) {
 /// What is promised of this path, each beside its floor.
 fn promised(subject: &Subject, floor: &mut Floor, component: &[u8]) -> Vec<Record> {
     let mut records = Vec::new();
+    let group = "arrow";
+    let (budget, most) = (Duration::from_secs(2), 20_000);
+    let keep = name("keep");
+    let (floors, times) = in_turn(
+        budget,
+        most,
+        || subject.time(floor.empty_call()),
+        || subject.time(subject.host().accumulator(&keep)),
+    );
+    let name_of = "fixed cost of a call (agg-new, no stream either way)";
+    records.push(
+        Record::times(group, name_of, &times)
+            .above(&floors)
+            .promised(1.5),
+    );
+
+    // The least that a row can cost: what a call costs, and Arrow's own stream there and back.
     let one = batch(column("int64", 1));
     let qname = name("int64");
-    let call = |subject: &Subject, batch: &RecordBatch| {
-        subject.time(subject.host().invoke_scalar(&qname, batch))
-    };
     let kept = Subject::new(
         component,
         Config {
@@ -222,28 +236,27 @@ fn promised(subject: &Subject, floor: &mut Floor, component: &[u8]) -> Vec<Recor
             ..Config::default()
         },
     );
-    let short = Duration::from_secs(2);
-    let (floors, times) = in_turn(
-        short,
-        20_000,
-        || subject.time(floor.empty_call()),
-        || call(subject, &one),
-    );
-    let group = "arrow";
-    records.push(
-        Record::times(group, "fixed cost of a call", &times)
-            .above(&floors)
-            .promised(1.5),
-    );
-    let (_, times) = in_turn(short, 20_000, || Duration::ZERO, || call(&kept, &one));
-    records.push(Record::times(group, "fixed cost, instances kept", &times).above(&floors));
-    let (floors, times) = in_turn(
-        short,
-        20_000,
-        || subject.time(floor.empty_call()),
-        || subject.time(subject.host().accumulator("bench.echo.keep")),
-    );
-    records.push(Record::times(group, "agg-new, no stream either way", &times).above(&floors));
+    for (name_of, subject, promise) in [
+        ("scalar, 1 int64 row", subject, Some(1.5)),
+        ("scalar, 1 int64 row, instances kept", &kept, None),
+    ] {
+        let (floors, times) = in_turn(
+            budget,
+            most,
+            || {
+                subject.time(async {
+                    floor.empty_call().await;
+                    floor.transfer(black_box(&one))
+                })
+            },
+            || subject.time(subject.host().invoke_scalar(&qname, &one)),
+        );
+        let record = Record::times(group, name_of, &times).above(&floors);
+        records.push(match promise {
+            Some(ratio) => record.promised(ratio),
+            None => record,
+        });
+    }
 
     let most = *ROWS.last().expect("some sizes");
     for kind in ["int64", "float64", "utf8"] {
