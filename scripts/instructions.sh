@@ -6,9 +6,15 @@
 #
 # Needs valgrind. Times on a shared machine are noise; counts are not: two runs of one program differ by less than 0.1 %.
 # Each commit is built in the bench profile in a target folder they share, so that only the crates of the tree are built
-# twice. The limit in percent can be set as LIMIT.
+# twice. The limit in percent can be set as LIMIT, another profile as PROFILE.
 set -eu
 limit=${LIMIT:-5}
+profile=${PROFILE:-bench}
+case $profile in
+bench | release) folder=release ;;
+dev) folder=debug ;;
+*) folder=$profile ;;
+esac
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
 target=${CARGO_TARGET_DIR:-$root/target}
@@ -30,8 +36,8 @@ command -v valgrind >/dev/null || {
 
 # Builds the program of a tree and puts it where the next build does not overwrite it.
 build() { # tree, name
-    (cd "$1" && CARGO_TARGET_DIR=$target cargo build --locked --profile bench -p benches --bin hot-paths)
-    cp "$target/release/hot-paths" "$work/$2"
+    (cd "$1" && CARGO_TARGET_DIR=$target cargo build --locked --profile "$profile" -p benches --bin hot-paths)
+    cp "$target/$folder/hot-paths" "$work/$2"
 }
 
 # The program of a commit. Kept by its hash: a commit does not change.
@@ -40,7 +46,7 @@ commit() { # revision
         echo "no commit '$1'" >&2
         exit 64
     }
-    name=hot-paths-$hash
+    name=hot-paths-$profile-$hash
     if [ ! -x "$work/$name" ]; then
         tree=$work/tree-$hash
         git worktree add --quiet --force --detach "$tree" "$hash"

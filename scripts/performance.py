@@ -18,8 +18,8 @@ PICTURES = ROOT / "docs" / "performance"
 COLOURS = ["#3b82f6", "#e8833a", "#2fa36b", "#b05fd0", "#d9536f", "#8a8f98"]
 STYLE = """<style>
 text { font: 13px ui-sans-serif, system-ui, sans-serif; fill: #24292f; }
-.faint { stroke: #d0d7de; } .axis { stroke: #57606a; } .small { font-size: 11px; }
-@media (prefers-color-scheme: dark) { text { fill: #e6edf3; } .faint { stroke: #30363d; } .axis { stroke: #8b949e; } }
+.faint { stroke: #d0d7de; } .small { font-size: 11px; }
+@media (prefers-color-scheme: dark) { text { fill: #e6edf3; } .faint { stroke: #30363d; } }
 </style>"""
 
 
@@ -264,7 +264,7 @@ def arrow(files, measured):
             rows.setdefault(size, []).append((part, entry["p50"]))
         parts = list(dict.fromkeys(part for values in rows.values() for part, _ in values))
         cells = [[f"{int(size):,}", *(scaled(dict(values)[part], "ns") for part in parts)] for size, values in rows.items()]
-        bars_of = [(f"{int(size):,} rows", scaled(sum(v for _, v in values), "ns"), values) for size, values in rows.items()]
+        bars_of = [(f"{int(size):,} row{'' if size == '1' else 's'}", scaled(sum(v for _, v in values), "ns"), values) for size, values in rows.items()]
         stacks("arrow-stages", "Where a scalar call of int64 spends its time", bars_of)
         section += [
             "Where a call spends its time (medians of each stage, `int64`). The clock is read by the sink of the log, at lines that the",
