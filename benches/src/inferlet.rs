@@ -139,38 +139,57 @@ const FUNCTIONS: &[(&str, &str)] = &[
         (call $get-model (i32.const 100) (i32.const 1) (i32.const 32))
         (call $create-queue (i32.load (i32.const 36))))",
     ),
-    // One question to the model and its answer.
+    // One question to the model, until its answer is read. Its handles stay in the globals, for `forget`.
     (
-        "ping",
-        "(func $ping (param $q i32) (local $r i32) (local $p i32)
-        (local.set $r (call $ask (local.get $q) (i32.const 112) (i32.const 4)))
-        (local.set $p (call $answer-pollable (local.get $r)))
-        (call $block (local.get $p))
-        (call $answer-get (local.get $r) (i32.const 32))
-        (if (i32.eqz (i32.load8_u (i32.const 32))) (then unreachable))
-        (call $drop-pollable (local.get $p))
-        (call $drop-answer (local.get $r)))",
+        "ask-and-wait",
+        "(func $ask-and-wait (param $q i32)
+        (global.set $r (call $ask (local.get $q) (i32.const 112) (i32.const 4)))
+        (global.set $p (call $answer-pollable (global.get $r)))
+        (call $block (global.get $p))
+        (call $answer-get (global.get $r) (i32.const 32)))",
     ),
     (
-        "sync",
-        "(func $sync (param $q i32) (local $s i32) (local $p i32)
-        (local.set $s (call $synchronize (local.get $q)))
-        (local.set $p (call $sync-pollable (local.get $s)))
-        (call $block (local.get $p))
-        (call $sync-get (local.get $s) (i32.const 32))
-        (if (i32.eqz (i32.load8_u (i32.const 32))) (then unreachable))
-        (call $drop-pollable (local.get $p))
-        (call $drop-sync (local.get $s)))",
+        "forget-answer",
+        "(func $forget-answer
+        (call $check)
+        (call $drop-pollable (global.get $p))
+        (call $drop-answer (global.get $r)))",
     ),
-    // A question, and a synchronize behind it; the answer is there when the synchronize is.
+    // A synchronize, until it is known how it went.
+    (
+        "wait",
+        "(func $wait (param $q i32)
+        (global.set $s (call $synchronize (local.get $q)))
+        (global.set $p (call $sync-pollable (global.get $s)))
+        (call $block (global.get $p))
+        (call $sync-get (global.get $s) (i32.const 32)))",
+    ),
+    (
+        "forget-wait",
+        "(func $forget-wait
+        (call $check)
+        (call $drop-pollable (global.get $p))
+        (call $drop-sync (global.get $s)))",
+    ),
+    // A question and a synchronize behind it; the answer is there when that is.
     (
         "both",
-        "(func $both (param $q i32) (local $r i32)
-        (local.set $r (call $ask (local.get $q) (i32.const 112) (i32.const 4)))
-        (call $sync (local.get $q))
-        (call $answer-get (local.get $r) (i32.const 32))
-        (if (i32.eqz (i32.load8_u (i32.const 32))) (then unreachable))
-        (call $drop-answer (local.get $r)))",
+        "(func $both (param $q i32)
+        (global.set $r (call $ask (local.get $q) (i32.const 112) (i32.const 4)))
+        (call $wait (local.get $q))
+        (call $check)
+        (call $answer-get (global.get $r) (i32.const 32)))",
+    ),
+    (
+        "forget-both",
+        "(func $forget-both
+        (call $forget-wait)
+        (call $drop-answer (global.get $r)))",
+    ),
+    // What was read last is there.
+    (
+        "check",
+        "(func $check (if (i32.eqz (i32.load8_u (i32.const 32))) (then unreachable)))",
     ),
 ];
 
@@ -195,14 +214,11 @@ pub const VALUE: &str = "(i32.const 192) (i32.const 40)";
 /// The reason, when the body is not WebAssembly text or the contract does not parse.
 pub fn inferlet(body: &str) -> Result<Vec<u8>, String> {
     let mut text = body.to_owned();
-    // Later functions call earlier ones.
-    for (name, function) in FUNCTIONS.iter().rev() {
-        if calls(&text, name) {
-            text = format!("{function}\n{text}");
-        }
+    let mut missing: Vec<_> = FUNCTIONS.iter().collect();
+    while let Some(at) = missing.iter().position(|(name, _)| calls(&text, name)) {
+        text = format!("{}\n{text}", missing.remove(at).1);
     }
-    let functions = text.len() - body.len();
-    let functions = &text[..functions];
+    let functions = &text[..text.len() - body.len()];
     let imports: String = IMPORTS
         .iter()
         .filter(|(name, ..)| calls(&text, name))
@@ -218,6 +234,9 @@ pub fn inferlet(body: &str) -> Result<Vec<u8>, String> {
         r#"(module {imports}
           (memory (export "memory") 1)
           (global $heap (mut i32) (i32.const 16384))
+          (global $r (mut i32) (i32.const 0))
+          (global $s (mut i32) (i32.const 0))
+          (global $p (mut i32) (i32.const 0))
           ;; Results do not last: one region, used again and again.
           (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
             (if (i32.gt_u (i32.add (global.get $heap) (local.get 3)) (i32.const 60000))

@@ -183,7 +183,7 @@ async fn whatever_goes_wrong_is_failed_work() {
 async fn commands_of_several_instances_run_at_once() {
     let (base, _) = server().await;
     let backend = backend(&base, "slow");
-    let answers = (0..20).map(|n| backend.serve(n.to_string()));
+    let answers = (0..20).map(|n| backend.serve(n.to_string()).into_future());
     let start = std::time::Instant::now();
     for (n, answer) in futures::future::join_all(answers)
         .await

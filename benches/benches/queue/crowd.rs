@@ -15,10 +15,13 @@ use crate::host::{Bench, Host, Task, pairs, program};
 const CROWDS: [usize; 5] = [1, 8, 64, 256, 1024];
 
 /// Timed calls over all queues or all instances of one round; the more there are, the fewer each makes.
-const CALLS: usize = 65_536;
+const CALLS: usize = 131_072;
 
 /// Rounds, all crowds in turn.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
+
+/// What the guest does after each call.
+const FORGET: &str = "(call $forget-both)";
 
 /// One instance asks and waits on one queue after the other.
 fn guest_of_queues(queues: usize) -> Program {
@@ -34,10 +37,10 @@ fn guest_of_queues(queues: usize) -> Program {
             "(i32.store offset=8192 (local.get $b) (call $queue))
              (local.set $b (i32.add (local.get $b) (i32.const 4)))"
         ),
-        repeat(CALLS / 32, &format!("{next} {call}")),
+        repeat(CALLS / 128, &format!("{next} {call} {FORGET}")),
         repeat(
-            CALLS / 8,
-            &format!("{next} (call $mark) {call} (call $mark)")
+            CALLS / 16,
+            &format!("{next} (call $mark) {call} (call $mark) {FORGET}")
         ),
     ))
 }
@@ -48,7 +51,7 @@ pub(crate) fn measure_queues(bench: &Bench, floor: &Floor, records: &mut Vec<Rec
     let mut times: [Vec<f64>; CROWDS.len()] = Default::default();
     let mut floors = Vec::new();
     for _ in 0..ROUNDS {
-        floors.extend(floor.wake_one(bench, 1, CALLS / 8));
+        floors.extend(floor.wake_one(bench, 1, CALLS / 16));
         for (guest, times) in guests.iter().zip(&mut times) {
             let (host, guest) = (host.clone(), guest.clone());
             let readings = bench.run(async move { host.once(&guest).await });
@@ -75,8 +78,8 @@ fn guest_of_many(instances: usize) -> Program {
     let call = "(call $both (local.get $a))";
     program(&format!(
         "(local.set $a (call $queue)) {} (call $ready) (call $gate) {}",
-        repeat(16, call),
-        repeat(calls, &format!("(call $mark) {call} (call $mark)")),
+        repeat(16, &format!("{call} {FORGET}")),
+        repeat(calls, &format!("(call $mark) {call} (call $mark) {FORGET}")),
     ))
 }
 
@@ -84,7 +87,7 @@ pub(crate) fn measure_instances(bench: &Bench, floor: &Floor, records: &mut Vec<
     let guests = CROWDS.map(guest_of_many);
     let near = Arc::new(bench.host(Arc::new(Deterministic::new()), 64));
     let far = Arc::new(bench.host(Task::new(bench, Duration::ZERO), 64));
-    let floors = Times::from_nanos(floor.wake_one(bench, 1, CALLS));
+    let floors = Times::from_nanos(floor.wake_one(bench, 1, CALLS / 8));
     for (group, host) in [
         ("queue, many instances", near),
         ("queue, many instances, backend in a task of its own", far),

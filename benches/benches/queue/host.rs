@@ -9,8 +9,7 @@ use benches::inferlet::inferlet;
 use benches::stamps::Stamps;
 use benches::times::Times;
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
-use reference_host::pie::backend::{Backend, BackendError, Deterministic};
+use reference_host::pie::backend::{Backend, BackendError, Deterministic, Service};
 use reference_host::pie::{
     Config, Event, InstanceId, Launch, ModelConfig, Outcome, PieHost, Program,
 };
@@ -152,7 +151,7 @@ impl Announcing {
 }
 
 impl Backend for Announcing {
-    fn serve(&self, query: String) -> BoxFuture<'static, Result<String, BackendError>> {
+    fn serve(&self, query: String) -> Service {
         let work = self.inner.serve(query);
         self.count.fetch_add(1, Ordering::Release);
         self.arrived.notify_one();
@@ -189,15 +188,15 @@ impl Task {
 }
 
 impl Backend for Task {
-    fn serve(&self, query: String) -> BoxFuture<'static, Result<String, BackendError>> {
+    fn serve(&self, query: String) -> Service {
         let (sender, answer) = oneshot::channel();
         let sent = self.commands.send((query, sender));
-        async move {
+        let work = async move {
             if sent.is_err() {
                 return Err(BackendError::Cancelled);
             }
             answer.await.map_err(|_| BackendError::Cancelled)
-        }
-        .boxed()
+        };
+        Service::Pending(work.boxed())
     }
 }

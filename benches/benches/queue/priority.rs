@@ -21,16 +21,19 @@ const WORK: Duration = Duration::from_micros(20);
 const CAPACITY: u32 = 4;
 
 /// Timed questions.
-const CALLS: usize = 3_000;
+const CALLS: usize = 2_000;
 
 /// Asks on a queue of this priority, again and again.
 fn asker(priority: u32) -> Program {
     program(&format!(
         "(local.set $a (call $queue)) (call $set-priority (local.get $a) (i32.const {priority})) {} {}",
-        repeat(100, "(call $ping (local.get $a))"),
+        repeat(
+            100,
+            "(call $ask-and-wait (local.get $a)) (call $forget-answer)"
+        ),
         repeat(
             CALLS,
-            "(call $mark) (call $ping (local.get $a)) (call $mark)"
+            "(call $mark) (call $ask-and-wait (local.get $a)) (call $mark) (call $forget-answer)"
         ),
     ))
 }
@@ -43,7 +46,7 @@ fn flooder() -> Program {
                 (call $drop-answer (i32.load offset=8192 (local.get $b)))";
     program(&format!(
         "(local.set $a (call $queue)) (call $set-priority (local.get $a) (i32.const 0))
-         (loop $for-ever {} (call $sync (local.get $a)) {} (br $for-ever))",
+         (loop $for-ever {} (call $wait (local.get $a)) (call $forget-wait) {} (br $for-ever))",
         repeat(OUTSTANDING, ask),
         repeat(OUTSTANDING, read),
     ))

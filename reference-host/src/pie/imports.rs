@@ -28,6 +28,8 @@ use crate::engine::MemoryLimiter;
 /// What one instance owns on the host's side; the data of its wasmtime store.
 pub(super) struct State {
     pub(super) id: InstanceId,
+    /// As `get-instance-id` gives it.
+    pub(super) id_text: String,
     pub(super) arguments: Vec<String>,
     pub(super) table: ResourceTable,
     pub(super) limiter: MemoryLimiter,
@@ -123,7 +125,7 @@ impl Host for State {
     }
 
     fn get_instance_id(&mut self) -> Result<String> {
-        Ok(self.id.to_string())
+        Ok(self.id_text.clone())
     }
 
     fn get_arguments(&mut self) -> Result<Vec<String>> {
@@ -172,13 +174,13 @@ impl Host for State {
 
     fn store_get(&mut self, key: String) -> Result<Option<String>> {
         self.check_key(&key)?;
-        Ok(self.keys.get(&key).map(|value| value.to_string()))
+        Ok(self.keys.get(&key))
     }
 
     fn store_set(&mut self, key: String, value: String) -> Result<()> {
         self.check_key(&key)?;
         within("value bytes", value.len(), self.limits().value_bytes)?;
-        Ok(self.keys.set(&key, &value)?)
+        Ok(self.keys.set(&key, value)?)
     }
 
     fn store_delete(&mut self, key: String) -> Result<()> {

@@ -85,6 +85,7 @@ async fn run(running: Running) -> Outcome {
     table.set_max_capacity(limits.handles);
     let state = State {
         id,
+        id_text: id.to_string(),
         arguments,
         table,
         limiter: MemoryLimiter::new(limits.memory_bytes, limits.table_elements),

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -19,7 +20,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::InstanceId;
-use super::backend::{Backend, BackendError};
+use super::backend::{Backend, BackendError, Later, Service};
 use super::limits::{LimitExceeded, within};
 use super::ready::Reply;
 
@@ -55,7 +56,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    queues: HashMap<u64, Entries>,
+    queues: HashMap<u64, Entries, BuildHasherDefault<IdHasher>>,
     /// Queues with a command ready to be handed over, by level, by turn.
     ready: [BTreeMap<u64, u64>; 3],
     next_queue: u64,
@@ -64,6 +65,27 @@ struct State {
     at_backend: usize,
     waiting: usize,
     handing_over: bool,
+}
+
+/// Ids are counted up, here alone: there is nothing to defend against, and a queue is looked up several times a command.
+#[derive(Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.0.rotate_left(8) ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        // Fibonacci hashing.
+        self.0 = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
 }
 
 #[derive(Debug)]
@@ -86,13 +108,32 @@ struct Running {
     task: Option<AbortHandle>,
 }
 
+/// What is at the backend.
+#[derive(Clone, Debug)]
+enum Work {
+    Task(Task),
+    Later(Later),
+}
+
+impl Running {
+    fn cancel(self) {
+        match self.work {
+            Work::Task(work) => work.cancel(),
+            Work::Later(later) => later.abandon(),
+        }
+        if let Some(task) = self.task {
+            task.abort();
+        }
+    }
+}
+
 /// The work of one command, shared so that cancelling drops it on the spot and not when the runtime gets to it.
 #[derive(Clone)]
-struct Work(Arc<Mutex<Option<BoxFuture<'static, Answer>>>>);
+struct Task(Arc<Mutex<Option<BoxFuture<'static, Answer>>>>);
 
 type Answer = Result<String, BackendError>;
 
-impl Work {
+impl Task {
     fn cancel(&self) {
         drop(self.slot().take());
     }
@@ -102,7 +143,7 @@ impl Work {
     }
 }
 
-impl Future for Work {
+impl Future for Task {
     type Output = Answer;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
@@ -113,9 +154,9 @@ impl Future for Work {
     }
 }
 
-impl fmt::Debug for Work {
+impl fmt::Debug for Task {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Work")
+        formatter.write_str("Task")
     }
 }
 
@@ -206,10 +247,7 @@ impl Scheduler {
         }
         drop(state);
         for running in cancelled {
-            running.work.cancel();
-            if let Some(task) = running.task {
-                task.abort();
-            }
+            running.cancel();
         }
         self.shared.hand_over(self.shared.state());
     }
@@ -220,19 +258,34 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(self: &Arc<Self>, id: u64, make: impl FnOnce() -> Entry) -> Result<(), LimitExceeded> {
+    fn push(self: &Arc<Self>, id: u64, entry: Entry) -> Result<(), LimitExceeded> {
         let mut state = self.state();
         let Some(queue) = state.queues.get_mut(&id) else {
             return Ok(());
         };
-        within(
-            "commands in one queue",
-            queue.entries.len() + 1,
-            self.queue_commands,
-        )?;
-        let entry = make();
+        let length = queue.entries.len() + 1;
+        within("commands in one queue", length, self.queue_commands)?;
+        let entry = match entry {
+            Entry::Synchronize(reply) if queue.is_idle() => {
+                queue.synchronize(&reply);
+                return Ok(());
+            }
+            // Nobody is in line before it, so that it need not get there.
+            Entry::Command { query, reply } if queue.is_idle() && state.has_room(self.capacity) => {
+                if let Some(work) = state.begin(id, query, reply, &*self.backend) {
+                    state.handing_over = true;
+                    state = self.start(state, id, work);
+                    state.handing_over = false;
+                    self.hand_over(state);
+                }
+                return Ok(());
+            }
+            entry => entry,
+        };
         let is_command = matches!(entry, Entry::Command { .. });
-        queue.entries.push_back(entry);
+        if let Some(queue) = state.queues.get_mut(&id) {
+            queue.entries.push_back(entry);
+        }
         if is_command {
             state.waiting += 1;
         }
@@ -242,8 +295,7 @@ impl Shared {
     }
 
     /// Gives the backend what it has room for, in the order of the scheduler. One thread does so at a time; what
-    /// changes meanwhile it sees before it leaves. Tasks start outside the lock: a runtime that is being shut down
-    /// drops them, and so completes their commands, on the spot.
+    /// changes meanwhile it sees before it leaves.
     fn hand_over<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>) {
         if std::mem::replace(&mut state.handing_over, true) {
             return;
@@ -251,25 +303,48 @@ impl Shared {
         while state.at_backend < self.capacity
             && let Some((id, work)) = state.next_work(&*self.backend)
         {
-            drop(state);
-            let mut completion = Completion {
-                shared: self.clone(),
-                queue: id,
-                result: None,
-            };
-            // Owned by the task, so that a panic or an abort completes the command as well.
-            let task = self.runtime.spawn(async move {
-                completion.result = Some(work.await);
-                drop(completion);
-            });
-            state = self.state();
-            match state.queues.get_mut(&id).map(|queue| &mut queue.running) {
-                Some(Some(running)) => running.task = Some(task.abort_handle()),
-                // Completed or forgotten meanwhile.
-                _ => task.abort(),
-            }
+            state = self.start(state, id, work);
         }
         state.handing_over = false;
+    }
+
+    /// Has the command completed when its answer comes. Outside the lock: it may have come, and a runtime that is being
+    /// shut down drops the task, and so completes the command, on the spot.
+    fn start<'a>(
+        self: &'a Arc<Self>,
+        state: MutexGuard<'a, State>,
+        id: u64,
+        work: Work,
+    ) -> MutexGuard<'a, State> {
+        drop(state);
+        let mut completion = Completion {
+            shared: self.clone(),
+            queue: id,
+            result: None,
+        };
+        match work {
+            Work::Later(later) => {
+                later.then(move |answer| {
+                    completion.result = Some(answer);
+                    drop(completion);
+                });
+                self.state()
+            }
+            Work::Task(work) => {
+                // Owned by the task, so that a panic or an abort completes the command as well.
+                let task = self.runtime.spawn(async move {
+                    completion.result = Some(work.await);
+                    drop(completion);
+                });
+                let mut state = self.state();
+                match state.queues.get_mut(&id).map(|queue| &mut queue.running) {
+                    Some(Some(running)) => running.task = Some(task.abort_handle()),
+                    // Completed or forgotten meanwhile.
+                    _ => task.abort(),
+                }
+                state
+            }
+        }
     }
 
     fn complete(self: &Arc<Self>, id: u64, result: Answer) {
@@ -280,12 +355,28 @@ impl Shared {
         let Some(running) = queue.running.take() else {
             return;
         };
-        queue.failed |= result.is_err();
-        let text = result.unwrap_or_else(|error| format!("error: {error}"));
-        running.reply.resolve(text.into());
+        queue.answer(&running.reply, result);
         state.at_backend -= 1;
         state.advance(id);
         self.hand_over(state);
+    }
+}
+
+impl Entries {
+    /// Whether nothing of it waits or is at the backend.
+    fn is_idle(&self) -> bool {
+        self.entries.is_empty() && self.running.is_none() && self.in_line.is_none()
+    }
+
+    fn synchronize(&mut self, reply: &Reply<bool>) {
+        reply.resolve(!self.failed);
+        self.failed = false;
+    }
+
+    fn answer(&mut self, reply: &Reply<Arc<str>>, answer: Answer) {
+        self.failed |= answer.is_err();
+        let text = answer.unwrap_or_else(|error| format!("error: {error}"));
+        reply.resolve(text.into());
     }
 }
 
@@ -300,8 +391,8 @@ impl State {
             return;
         }
         while let Some(Entry::Synchronize(reply)) = queue.entries.front() {
-            reply.resolve(!queue.failed);
-            queue.failed = false;
+            let reply = reply.clone();
+            queue.synchronize(&reply);
             queue.entries.pop_front();
         }
         if !queue.entries.is_empty() {
@@ -314,29 +405,58 @@ impl State {
         }
     }
 
-    /// Takes the next command out of its queue and gives it to the backend. That call, made under the lock, fixes
-    /// the order in which the backend sees the commands.
+    /// Takes the next command out of its queue and gives it to the backend, and so on until one is not answered at once.
+    /// That call, made under the lock, fixes the order in which the backend sees the commands.
     fn next_work(&mut self, backend: &dyn Backend) -> Option<(u64, Work)> {
         loop {
             let id = self.next_ready()?;
             self.leave_line(id);
-            let Some(queue) = self.queues.get_mut(&id) else {
+            let queue = self.queues.get_mut(&id);
+            let Some(Entry::Command { query, reply }) =
+                queue.and_then(|queue| queue.entries.pop_front())
+            else {
                 continue;
             };
-            let Some(Entry::Command { query, reply }) = queue.entries.pop_front() else {
-                continue;
-            };
-            let work = Work(Arc::new(Mutex::new(Some(backend.serve(query)))));
-            queue.running = Some(Running {
-                reply,
-                work: work.clone(),
-                task: None,
-            });
             self.waiting -= 1;
-            self.at_backend += 1;
-            self.handed_over += 1;
-            return Some((id, work));
+            match self.begin(id, query, reply, backend) {
+                Some(work) => return Some((id, work)),
+                None => self.advance(id),
+            }
         }
+    }
+
+    /// Gives a command to the backend; `None` when it is answered by that.
+    fn begin(
+        &mut self,
+        id: u64,
+        query: String,
+        reply: Arc<Reply<Arc<str>>>,
+        backend: &dyn Backend,
+    ) -> Option<Work> {
+        let queue = self.queues.get_mut(&id)?;
+        self.handed_over += 1;
+        let work = match backend.serve(query) {
+            Service::Done(answer) => {
+                queue.answer(&reply, answer);
+                return None;
+            }
+            Service::Later(later) => Work::Later(later),
+            Service::Pending(work) => Work::Task(Task(Arc::new(Mutex::new(Some(work))))),
+        };
+        self.at_backend += 1;
+        queue.running = Some(Running {
+            reply,
+            work: work.clone(),
+            task: None,
+        });
+        Some(work)
+    }
+
+    /// Whether a command may go to the backend past the line, which is empty.
+    fn has_room(&self, capacity: usize) -> bool {
+        !self.handing_over
+            && self.at_backend < capacity
+            && self.ready.iter().all(BTreeMap::is_empty)
     }
 
     fn leave_line(&mut self, id: u64) {
@@ -417,10 +537,11 @@ impl Queue {
     /// [`LimitExceeded`] when the queue is full.
     pub(crate) fn submit(&self, query: String) -> Result<Arc<Reply<Arc<str>>>, LimitExceeded> {
         let reply = Reply::new();
-        self.shared.push(self.id, || Entry::Command {
+        let entry = Entry::Command {
             query,
             reply: reply.clone(),
-        })?;
+        };
+        self.shared.push(self.id, entry)?;
         Ok(reply)
     }
 
@@ -431,7 +552,7 @@ impl Queue {
     pub(crate) fn synchronize(&self) -> Result<Arc<Reply<bool>>, LimitExceeded> {
         let reply = Reply::new();
         self.shared
-            .push(self.id, || Entry::Synchronize(reply.clone()))?;
+            .push(self.id, Entry::Synchronize(reply.clone()))?;
         Ok(reply)
     }
 }

@@ -207,14 +207,11 @@ async fn a_panicking_backend_fails_its_command_only() {
     #[derive(Debug)]
     struct Panics;
     impl Backend for Panics {
-        fn serve(
-            &self,
-            query: String,
-        ) -> futures::future::BoxFuture<'static, Result<String, BackendError>> {
-            Box::pin(async move {
+        fn serve(&self, query: String) -> Service {
+            Service::Pending(Box::pin(async move {
                 assert!(query != "panic", "as the test asked");
                 Ok(query)
-            })
+            }))
         }
     }
     let scheduler = Scheduler::new(Arc::new(Panics), 1, 10, Handle::current());

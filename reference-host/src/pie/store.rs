@@ -86,7 +86,9 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    spaces: HashMap<Arc<str>, Space>,
+    /// Namespaces by name: their places in `spaces`.
+    names: HashMap<Arc<str>, usize>,
+    spaces: Vec<Space>,
     dirty: Batch,
     /// Batches committed or given up.
     attempts: u64,
@@ -100,12 +102,12 @@ struct State {
 
 #[derive(Debug, Default)]
 struct Space {
-    entries: BTreeMap<Arc<str>, Arc<str>>,
+    entries: BTreeMap<Arc<str>, Arc<String>>,
     bytes: usize,
 }
 
 /// The newest value of each changed key (`None`: deleted), by namespace and key.
-type Batch = HashMap<(Arc<str>, Arc<str>), Option<Arc<str>>>;
+type Batch = HashMap<(Arc<str>, Arc<str>), Option<Arc<String>>>;
 
 impl Store {
     /// Opens the store; reads the file if there is one.
@@ -121,11 +123,7 @@ impl Store {
         let mut state = State::default();
         if let Some(file) = &file {
             file.load(|space, key, value| {
-                state
-                    .spaces
-                    .entry(space.into())
-                    .or_default()
-                    .put(key.into(), value.into());
+                state.load(space, key, value);
             })?;
         }
         Ok(Self {
@@ -143,8 +141,10 @@ impl Store {
 
     /// The keys of one namespace.
     pub fn namespace(&self, name: &str) -> Namespace {
+        let name = name.into();
         Namespace {
-            name: name.into(),
+            place: self.shared.state().place(&name),
+            name,
             shared: self.shared.clone(),
         }
     }
@@ -210,11 +210,7 @@ impl Store {
         let mut state = State::default();
         let file = file.reopen();
         file.load(|space, key, value| {
-            state
-                .spaces
-                .entry(space.into())
-                .or_default()
-                .put(key.into(), value.into());
+            state.load(space, key, value);
         })?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -323,33 +319,56 @@ impl Shared {
     }
 }
 
-impl Space {
-    fn put(&mut self, key: Arc<str>, value: Arc<str>) {
-        self.bytes += value.len();
-        match self.entries.insert(key.clone(), value) {
-            Some(before) => self.bytes -= before.len(),
-            None => self.bytes += key.len(),
+impl State {
+    /// Where the namespace of this name is, from now on.
+    fn place(&mut self, name: &Arc<str>) -> usize {
+        let next = self.spaces.len();
+        let place = *self.names.entry(name.clone()).or_insert(next);
+        if place == next {
+            self.spaces.push(Space::default());
+        }
+        place
+    }
+
+    /// Takes an entry of the file, where no key is twice.
+    fn load(&mut self, space: &str, key: &str, value: &str) {
+        let place = self.place(&space.into());
+        if let Some(space) = self.spaces.get_mut(place) {
+            space.bytes += key.len() + value.len();
+            space.entries.insert(key.into(), Arc::new(value.to_owned()));
         }
     }
 }
+
+/// A value up to this size is copied while others wait: that is faster than sharing it.
+const COPIED: usize = 4 << 10;
 
 /// The keys that one instance sees. Keys are compared byte by byte; nothing is trimmed or normalised.
 #[derive(Debug, Clone)]
 pub struct Namespace {
     name: Arc<str>,
+    place: usize,
     shared: Arc<Shared>,
 }
 
 impl Namespace {
     /// The value, or `None` when there is no such key.
-    pub fn get(&self, key: &str) -> Option<Arc<str>> {
+    pub fn get(&self, key: &str) -> Option<String> {
         let state = self.shared.state();
-        state.spaces.get(&*self.name)?.entries.get(key).cloned()
+        let value = state.spaces.get(self.place)?.entries.get(key)?;
+        if value.len() <= COPIED {
+            return Some(value.as_str().to_owned());
+        }
+        let value = value.clone();
+        drop(state);
+        Some(value.as_str().to_owned())
     }
 
     /// Whether there is such a key.
     pub fn exists(&self, key: &str) -> bool {
-        self.get(key).is_some()
+        let state = self.shared.state();
+        let space = state.spaces.get(self.place);
+        space.is_some_and(|space| space.entries.contains_key(key))
     }
 
     /// All keys, in byte order.
@@ -357,7 +376,7 @@ impl Namespace {
         let state = self.shared.state();
         state
             .spaces
-            .get(&*self.name)
+            .get(self.place)
             .map(|space| space.entries.keys().map(|key| key.to_string()).collect())
             .unwrap_or_default()
     }
@@ -366,45 +385,59 @@ impl Namespace {
     ///
     /// # Errors
     /// [`LimitExceeded`] when the namespace would hold too many keys or bytes; nothing has changed then.
-    pub fn set(&self, key: &str, value: &str) -> Result<(), LimitExceeded> {
+    pub fn set(&self, key: &str, value: impl Into<String>) -> Result<(), LimitExceeded> {
+        let value = value.into();
         let mut state = self.shared.state();
-        let space = state.spaces.entry(self.name.clone()).or_default();
-        let known = space.entries.get_key_value(key);
-        let (keys, bytes) = match known {
-            Some((_, before)) => (0, (space.bytes - before.len()).saturating_add(value.len())),
-            None => (1, space.bytes.saturating_add(key.len() + value.len())),
+        let Some(Space { entries, bytes }) = state.spaces.get_mut(self.place) else {
+            return Ok(());
         };
-        within(
-            "keys of the store",
-            space.entries.len() + keys,
-            self.shared.max_keys,
-        )?;
-        within("bytes of the store", bytes, self.shared.max_bytes)?;
-        let key: Arc<str> = known.map_or_else(|| key.into(), |(key, _)| key.clone());
-        let value: Arc<str> = value.into();
-        space.put(key.clone(), value.clone());
-        self.record(state, key, Some(value));
+        let most = self.shared.max_bytes;
+        match entries.get_mut(key) {
+            Some(slot) => {
+                let after = (*bytes - slot.len()).saturating_add(value.len());
+                within("bytes of the store", after, most)?;
+                *bytes = after;
+                // Nobody else holds it but a reader of something large, or the writer of the file.
+                match Arc::get_mut(slot) {
+                    Some(slot) => *slot = value,
+                    None => *slot = Arc::new(value),
+                }
+            }
+            None => {
+                within("keys of the store", entries.len() + 1, self.shared.max_keys)?;
+                let after = bytes.saturating_add(key.len() + value.len());
+                within("bytes of the store", after, most)?;
+                *bytes = after;
+                entries.insert(key.into(), Arc::new(value));
+            }
+        }
+        if self.shared.file.is_some()
+            && let Some((key, value)) = entries.get_key_value(key)
+        {
+            let (key, value) = (key.clone(), value.clone());
+            self.record(state, key, Some(value));
+        }
         Ok(())
     }
 
     /// Removes the key, if there is one.
     pub fn delete(&self, key: &str) {
         let mut state = self.shared.state();
-        let Some(space) = state.spaces.get_mut(&*self.name) else {
+        let Some(space) = state.spaces.get_mut(self.place) else {
             return;
         };
         let Some((key, value)) = space.entries.remove_entry(key) else {
             return;
         };
         space.bytes -= key.len() + value.len();
-        self.record(state, key, None);
+        if self.shared.file.is_some() {
+            self.record(state, key, None);
+        }
     }
 
-    fn record(&self, mut state: MutexGuard<'_, State>, key: Arc<str>, value: Option<Arc<str>>) {
-        if self.shared.file.is_some() {
-            state.dirty.insert((self.name.clone(), key), value);
-            self.shared.changed(state);
-        }
+    fn record(&self, mut state: MutexGuard<'_, State>, key: Arc<str>, value: Option<Arc<String>>) {
+        state.dirty.insert((self.name.clone(), key), value);
+        self.shared.changed(state);
     }
 }
 

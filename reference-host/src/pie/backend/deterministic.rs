@@ -3,11 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
-use tokio::sync::oneshot;
-
-use super::{Backend, BackendError};
+use super::{Answerer, Backend, BackendError, Service};
 
 /// Commands the record of served ones keeps; the oldest go first.
 const RECORD: usize = 1 << 20;
@@ -31,7 +27,7 @@ struct State {
     /// Commands that may be served although the backend holds.
     credit: u32,
     fail_next: u32,
-    held: VecDeque<(String, oneshot::Sender<Answer>)>,
+    held: VecDeque<(String, Answerer)>,
     served: VecDeque<Served>,
 }
 
@@ -61,7 +57,11 @@ impl Deterministic {
             let held = u32::try_from(state.held.len()).unwrap_or(u32::MAX);
             state.credit = state.credit.saturating_add(count).min(waiting.max(held));
         }
-        state.serve_held();
+        let served = state.serve_held();
+        drop(state);
+        for (answerer, answer) in served {
+            answerer.answer(answer);
+        }
     }
 
     /// The next `count` commands served fail; replaces an earlier count.
@@ -80,22 +80,26 @@ impl Deterministic {
 }
 
 impl State {
-    fn serve_held(&mut self) {
-        while !self.holding || self.credit > 0 {
-            let Some((query, sender)) = self.held.pop_front() else {
-                return;
+    /// What is served now, in order, to be answered once the lock is gone.
+    fn serve_held(&mut self) -> Vec<(Answerer, Answer)> {
+        let mut served = Vec::new();
+        while self.may_serve() {
+            let Some((query, answerer)) = self.held.pop_front() else {
+                break;
             };
-            // Nobody waits for it any more: its instance ended.
-            if sender.is_closed() {
-                continue;
+            if !answerer.is_abandoned() {
+                served.push((answerer, self.answer(query)));
             }
-            self.credit = self.credit.saturating_sub(1);
-            let answer = self.answer(query);
-            let _ = sender.send(answer);
         }
+        served
+    }
+
+    fn may_serve(&self) -> bool {
+        !self.holding || self.credit > 0
     }
 
     fn answer(&mut self, query: String) -> Answer {
+        self.credit = self.credit.saturating_sub(1);
         let failed = self.fail_next > 0;
         self.fail_next = self.fail_next.saturating_sub(1);
         let answer = match (failed, query.as_str()) {
@@ -112,13 +116,15 @@ impl State {
 }
 
 impl Backend for Deterministic {
-    fn serve(&self, query: String) -> BoxFuture<'static, Answer> {
-        let (sender, receiver) = oneshot::channel();
+    fn serve(&self, query: String) -> Service {
         let mut state = self.state();
-        state.held.push_back((query, sender));
-        state.serve_held();
-        drop(state);
-        async move { receiver.await.unwrap_or(Err(BackendError::Cancelled)) }.boxed()
+        // Whenever one may be served, all that came before have been.
+        if state.may_serve() {
+            return Service::Done(state.answer(query));
+        }
+        let (answerer, service) = Answerer::new();
+        state.held.push_back((query, answerer));
+        service
     }
 
     fn deterministic(&self) -> Option<&Deterministic> {
@@ -150,7 +156,9 @@ mod tests {
     async fn it_holds_releases_and_fails() {
         let backend = Deterministic::new();
         backend.hold();
-        let mut work: VecDeque<_> = (0..4).map(|n| backend.serve(n.to_string())).collect();
+        let mut work: VecDeque<_> = (0..4)
+            .map(|n| backend.serve(n.to_string()).into_future())
+            .collect();
         assert!(backend.served().is_empty());
         backend.fail_next(1);
         backend.release(2, 4);

@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use url::Url;
 
-use super::{Backend, BackendError};
+use super::{Backend, BackendError, Service};
 use crate::outbound::chat::{Bounds, Chat, ChatError};
 use crate::pie::ConfigError;
 
@@ -75,9 +74,9 @@ impl OpenAi {
 }
 
 impl Backend for OpenAi {
-    fn serve(&self, query: String) -> BoxFuture<'static, Result<String, BackendError>> {
+    fn serve(&self, query: String) -> Service {
         let answer = self.chat.complete(&query);
-        async move { Ok(answer.await?) }.boxed()
+        Service::Pending(async move { Ok(answer.await?) }.boxed())
     }
 }
 

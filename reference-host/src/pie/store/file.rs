@@ -90,7 +90,7 @@ impl File {
                 for ((space, key), value) in batch {
                     let key = (&**space, &**key);
                     match value {
-                        Some(value) => drop(table.insert(key, &**value)?),
+                        Some(value) => drop(table.insert(key, value.as_str())?),
                         None => drop(table.remove(key)?),
                     }
                 }
