@@ -1,4 +1,7 @@
 //! One wake-up between two tasks of the runtime, and one bare call of a host function.
+//!
+//! Left to itself, tokio runs a task that another wakes next on the same thread, which is as fast as a wake-up can be: that is
+//! the floor. Where the two have threads of their own, one has to be woken by the system: that is measured as well.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -7,6 +10,7 @@ use std::time::Instant;
 use benches::bare::Bare;
 use benches::inferlet::{inferlet, repeat};
 use benches::times::Times;
+use tokio::runtime::Builder;
 use tokio::sync::Notify;
 
 use crate::host::{Bench, nanos};
@@ -53,6 +57,31 @@ impl Floor {
             turn.end(&sleepers);
             taken
         });
+        taken.into_iter().map(|time| time + self.call).collect()
+    }
+
+    /// As [`Floor::wake_one`] with one other, which has a runtime and a thread of its own.
+    pub(crate) fn wake_across(&self, bench: &Bench, times: usize) -> Vec<f64> {
+        let other = Builder::new_multi_thread().worker_threads(1).build();
+        let other = other.expect("a runtime");
+        let handle = other.handle().clone();
+        let taken = bench.run(async move {
+            let turn = Arc::new(Turn::default());
+            let sleepers = {
+                let _entered = handle.enter();
+                turn.spawn(1, 1)
+            };
+            let mut taken = Vec::with_capacity(times);
+            for _ in 0..times {
+                turn.begin();
+                sleepers[0].notify_one();
+                turn.done.notified().await;
+                taken.push(turn.taken());
+            }
+            turn.end(&sleepers);
+            taken
+        });
+        other.shutdown_background();
         taken.into_iter().map(|time| time + self.call).collect()
     }
 

@@ -3,6 +3,8 @@
 //! Every call is timed by itself, on the host's side, where the guest says "now" before and after it
 //! ([`benches::stamps`]; what saying so costs is measured too, and taken off). The floor is one wake-up between two tasks of
 //! the same runtime plus one bare call, and is taken in the same run, in turn. The runtime has two threads that run guests.
+//! A question is four calls of the host (ask, pollable, block, get), and so is a synchronize: what the engine itself takes for
+//! these, about a hundred nanoseconds each, is more than twice that floor.
 //!
 //! Published for Pie, on other machines and by other methods, to be read beside these figures: about 1 us for a call over the
 //! boundary of its guests (its site, from the SOSP 2025 paper); 9.7 us for a oneshot channel of tokio across threads and 50

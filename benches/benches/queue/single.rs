@@ -77,11 +77,12 @@ pub(crate) fn measure(bench: &Bench, floor: &Floor, records: &mut Vec<Record>) {
     let host = Arc::new(bench.host(Arc::new(Deterministic::new()), 64));
     let far = Arc::new(bench.host(Task::new(bench, Duration::ZERO), 64));
     let guests: Vec<Program> = SERIES.iter().map(guest).collect();
-    let mut floors = Vec::new();
+    let (mut floors, mut across) = (Vec::new(), Vec::new());
     let mut times: Vec<Vec<f64>> = SERIES.iter().map(|_| Vec::new()).collect();
     let mut far_times: [Vec<f64>; 2] = Default::default();
     for _ in 0..ROUNDS {
         floors.extend(floor.wake_one(bench, 1, CALLS));
+        across.extend(floor.wake_across(bench, CALLS / 4));
         for (guest, times) in guests.iter().zip(&mut times) {
             times.extend(pairs(&readings(bench, &host, guest)));
         }
@@ -90,6 +91,7 @@ pub(crate) fn measure(bench: &Bench, floor: &Floor, records: &mut Vec<Record>) {
         }
     }
     let floors = Times::from_nanos(floors);
+    let across = Times::from_nanos(across);
     let readings = times
         .pop()
         .map_or(0.0, |nothing| Times::from_nanos(nothing).percentile(0.5));
@@ -98,6 +100,10 @@ pub(crate) fn measure(bench: &Bench, floor: &Floor, records: &mut Vec<Record>) {
         "one wake-up, and {:.1} ns for a bare call",
         floor.call
     )));
+    records.push(
+        Record::times(group, "floor across threads", &across)
+            .note("the same, where each of the two tasks has a thread of its own"),
+    );
     records.push(Record::value(
         group,
         "taken off for two readings of the clock",
@@ -112,6 +118,10 @@ pub(crate) fn measure(bench: &Bench, floor: &Floor, records: &mut Vec<Record>) {
             record = record.promised(p50).promised_p99(p99);
         }
         records.push(record.histogram(&times));
+        if series.promised.is_some() {
+            let name = format!("{}, beside the floor across threads", series.name);
+            records.push(Record::times(group, name, &times).above(&across));
+        }
     }
     for (name, times) in ["debug-query round trip", "debug-query, then synchronize"]
         .into_iter()

@@ -141,11 +141,9 @@ impl Host for Overheard {
 
     fn next(&mut self, deadline: Instant) -> Result<Option<Message>, HostFault> {
         let message = self.host.next(deadline)?;
-        match &message {
-            Some(Message::Event { event: json } | Message::Return { value: json, .. }) => {
-                collect(json, &mut self.heard.heard());
-            }
-            _ => {}
+        if let Some(Message::Event { event: json } | Message::Return { value: json, .. }) = &message
+        {
+            collect(json, &mut self.heard.heard());
         }
         Ok(message)
     }
