@@ -143,7 +143,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Judges a value that can be read, and gives what it holds.
+    /// Judges a value that can be read, and gives how many states were merged in it.
     fn value(&mut self, root: Root, value: &[u8]) -> Option<usize> {
         let name = &self.seen.roots[root].name;
         let state = match trace::read(value) {
@@ -167,11 +167,11 @@ impl Judge<'_> {
                 );
             }
         }
-        // How many states were merged is only worth a word where nothing else is wrong.
-        Some(if count.spoiled {
-            usize::MAX
-        } else {
-            count.merged
+        // Their number is only worth a word where nothing else is wrong, and those without rows only where it is known.
+        Some(match (count.spoiled, self.seen.roots[root].exact) {
+            (true, _) => usize::MAX,
+            (_, true) => count.merged,
+            (_, false) => count.partials.len(),
         })
     }
 

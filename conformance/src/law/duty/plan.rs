@@ -137,23 +137,24 @@ impl Payload {
 impl Plan {
     /// Plans to try a duty on; with queries that the host carries out alone where it does that.
     pub(super) fn any(duty: Duty, whole: bool) -> impl Strategy<Value = Self> + use<> {
-        // A large state costs as much time as all the rest of many plans.
-        let payload = payload(if duty == Duty::StatesVerbatim {
-            200
-        } else {
-            1500
-        });
-        (vec(query(whole, payload), 1..4), vec(any::<u8>(), 0..40))
+        let bytes = duty == Duty::StatesVerbatim;
+        let query = query(whole, bytes, payload(bytes));
+        (vec(query, 1..4), vec(any::<u8>(), 0..40))
             .prop_map(|(queries, turns)| Self { queries, turns })
     }
 }
 
-fn query(whole: bool, payload: BoxedStrategy<Payload>) -> impl Strategy<Value = Query> {
+fn query(
+    whole: bool,
+    bytes: bool,
+    payload: BoxedStrategy<Payload>,
+) -> impl Strategy<Value = Query> {
+    let raw = if bytes { 12 } else { 2 };
     let aggregate = prop_oneof![
         4 => Just(Aggregate::Trace),
         2 => Just(Aggregate::Again),
         1 => Just(Aggregate::OtherTrace),
-        2 => Just(Aggregate::Raw),
+        raw => Just(Aggregate::Raw),
         1 => Just(Aggregate::OtherRaw),
     ];
     let mut ways = vec![(3, by_accumulators(payload.clone()))];
@@ -203,21 +204,23 @@ fn by_the_host(payload: BoxedStrategy<Payload>) -> BoxedStrategy<Work> {
         .boxed()
 }
 
-/// One of so many is large.
-fn payload(rare: u32) -> BoxedStrategy<Payload> {
+/// Where bytes are what is looked at, few are none: an empty state stands out then. A large state costs as much time as all the
+/// rest of many plans.
+fn payload(bytes: bool) -> BoxedStrategy<Payload> {
+    let (empty, rare, null) = if bytes { (1, 300, 8) } else { (5, 1500, 150) };
     let zeros = (1..5_usize).prop_map(|count| vec![0; count]);
     let trailing = (vec(any::<u8>(), 0..3), 1..3_usize)
         .prop_map(|(bytes, zeros)| [bytes, vec![0; zeros]].concat());
-    let bytes = prop_oneof![
-        4 => Just(Vec::new()),
-        3 => vec(any::<u8>(), 0..6),
-        1 => zeros,
+    let present = prop_oneof![
+        empty => Just(Vec::new()),
+        3 => vec(any::<u8>(), 1..6),
+        3 => zeros,
         1 => trailing,
         1 => Just(vec![0xff, 0xfe]),
     ];
     prop_oneof![
-        rare => bytes.prop_map(Payload::Bytes),
-        rare / 10 => Just(Payload::Null),
+        rare => present.prop_map(Payload::Bytes),
+        null => Just(Payload::Null),
         1 => any::<u8>().prop_map(Payload::Large),
     ]
     .boxed()
