@@ -126,7 +126,10 @@ fn wrong_hosts_are_convicted_of_what_they_break_and_small_plans_show_it() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    insta::assert_snapshot!("counterexamples", out);
+    // Seeds that are added while it runs are tried at once, and show other plans.
+    if std::env::var_os("REGRESSIONS").is_none() {
+        insta::assert_snapshot!("counterexamples", out);
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl Checker<'_> {
             return None;
         }
         let Some(known) = Duty::of(&duty.text) else {
-            let help = closest_or_all(&duty.text, "duties", Duty::ALL.map(Duty::name).into_iter());
+            let help = closest_or_all(&duty.text, "duties", Duty::ALL.map(Duty::name));
             let problem = Problem::new(
                 "unknown-name",
                 duty.span,
