@@ -74,7 +74,7 @@ fn case(contract: &Contract) -> Case {
 /// A case file of the tree, from text to checked cases.
 fn parse() -> Work {
     let contract = contract();
-    let name = "conformance/cases/pie/store.case";
+    let name = "conformance/cases/pie/pubsub.case";
     let text = Files::embedded().text(name).expect("part of the tree");
     Box::new(move || {
         let cases = load_text(source(name, &text), &contract).expect("the cases are right");
