@@ -4,7 +4,8 @@
 #     scripts/instructions.sh BASE [HEAD]     # HEAD: the working tree, unless named
 #     scripts/instructions.sh --show          # the counts of the working tree alone
 #
-# Needs valgrind. Times on a shared machine are noise; counts are not: two runs of one program differ by less than 0.1 %.
+# Needs valgrind. Times on a shared machine are noise; counts are not: two runs of one program differ by less than 2 %, and that
+# only where a hash table has a seed.
 # Each commit is built in the bench profile in a target folder they share, so that only the crates of the tree are built
 # twice. The limit in percent can be set as LIMIT, another profile as PROFILE.
 set -eu
