@@ -322,10 +322,9 @@ impl Judge<'_> {
             .collect();
         let known = expected.exact && merged != usize::MAX;
         if texts.is_empty() && known && merged != expected.partials.len() {
-            let should = expected.partials.len();
-            texts.push(format!(
-                "{merged} partial states are in the value of {name}, {should} were merged"
-            ));
+            let should = were(expected.partials.len());
+            let merged = states(merged);
+            texts.push(format!("{merged} in the value of {name}, {should} merged"));
         }
         for text in texts {
             self.add(Duty::EachPartialOnce, text);
@@ -366,6 +365,20 @@ fn rows_of(state: &State, base: i64) -> Vec<Row> {
                 .collect(),
         });
     rows.collect()
+}
+
+fn states(count: usize) -> String {
+    match count {
+        1 => "1 partial state is".to_owned(),
+        more => format!("{more} partial states are"),
+    }
+}
+
+fn were(count: usize) -> String {
+    match count {
+        1 => "1 was".to_owned(),
+        more => format!("{more} were"),
+    }
 }
 
 fn words(rows: &[Row]) -> String {

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     client::Caller,
-    plan::{Aggregate, Payload},
+    plan::Payload,
     step::{Root, Row, Step, Steps},
 };
 use crate::{host::json::bytes_to_json, law::Fault, law::plugin::fault};
@@ -28,7 +28,7 @@ pub(super) struct Seen {
 /// What should be in a root's value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Expected {
-    /// Its name, as in `A` or `group 1 of a.b.trace`.
+    /// Its name, as in `A` or `group 1 of step 3`.
     pub(super) name: String,
     /// Its rows.
     pub(super) rows: Vec<Row>,
@@ -57,6 +57,7 @@ pub(super) fn perform(caller: &mut dyn Caller, steps: &Steps, base: i64) -> Resu
         caller,
         steps,
         base,
+        at: 0,
         ids: vec![0; steps.accumulators.len()],
         made: vec![Expected::default(); steps.accumulators.len()],
         seen: Seen {
@@ -66,11 +67,12 @@ pub(super) fn perform(caller: &mut dyn Caller, steps: &Steps, base: i64) -> Resu
         },
     };
     for (index, step) in steps.steps.iter().enumerate() {
+        performance.at = index + 1;
         match performance.step(step) {
             Ok(()) => {}
             Err(lost @ Fault::Lost(_)) => return Err(lost),
             Err(fault) => {
-                performance.seen.refused = Some(format!("step {} gave {fault}", index + 1));
+                performance.seen.refused = Some(format!("step {} gave {fault}", performance.at));
                 break;
             }
         }
@@ -82,6 +84,8 @@ struct Performance<'a> {
     caller: &'a mut dyn Caller,
     steps: &'a Steps,
     base: i64,
+    /// The number of the step.
+    at: usize,
     /// The host's id of each accumulator.
     ids: Vec<u32>,
     /// What each accumulator holds so far.
@@ -135,7 +139,7 @@ impl Performance<'_> {
                 reverse,
                 merge_width,
             } => {
-                self.expect(*aggregate, rows, groups, *batch_rows, *partitions);
+                self.expect(rows, groups, *batch_rows, *partitions);
                 let of: Vec<u32> = rows.iter().map(|(_, group)| *group).collect();
                 let plan = json!({
                     "arguments": self.columns(rows.iter().map(|(row, _)| *row)),
@@ -190,7 +194,6 @@ impl Performance<'_> {
     /// What should be in the groups of a query that the host carries out alone.
     fn expect(
         &mut self,
-        aggregate: Aggregate,
         rows: &[(Row, u32)],
         groups: &[(u32, Root)],
         batch_rows: u32,
@@ -202,7 +205,7 @@ impl Performance<'_> {
         };
         for (group, root) in groups {
             let mut expected = Expected {
-                name: format!("group {group} of {}", aggregate.qname()),
+                name: format!("group {group} of step {}", self.at),
                 ..Expected::default()
             };
             let mut dealt = vec![Vec::new(); partitions.max(1) as usize];
