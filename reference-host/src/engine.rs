@@ -12,7 +12,10 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use wasmtime::component::Component;
-use wasmtime::{Config, Engine, PoolingAllocationConfig, ResourceLimiter, Store, UpdateDeadline};
+use wasmtime::{
+    Config, Engine, OptLevel, PoolingAllocationConfig, RegallocAlgorithm, ResourceLimiter, Store,
+    UpdateDeadline,
+};
 
 /// Time between two epochs. A computing guest gives its thread back to the other instances this often.
 pub const TICK: Duration = Duration::from_millis(2);
@@ -87,6 +90,9 @@ fn build() -> Result<Engine, EngineError> {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
+        // Most guests of a suite are small and run once: what compiles fast is done first.
+        .cranelift_opt_level(OptLevel::None)
+        .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass)
         .max_wasm_stack(512 << 10)
         .async_stack_size(2 << 20)
         .allocation_strategy(pool);

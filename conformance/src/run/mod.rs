@@ -12,7 +12,7 @@ mod worker;
 use std::{
     collections::{BTreeSet, HashMap},
     path::Path,
-    sync::{Mutex, mpsc},
+    sync::{Mutex, PoisonError, mpsc},
     time::{Duration, Instant},
 };
 
@@ -20,13 +20,13 @@ use crate::{
     case::model::Case,
     contract::Contract,
     host::{Host, HostFault, Launcher, protocol::Hello},
-    plan::{Plan, Worlds},
+    plan::Worlds,
     testbed::TestbedError,
 };
 
 pub use case::Bench;
 use verdict::Outcome;
-use worker::{Pass, Worker, locked};
+use worker::{Desk, Pass, Worker, locked};
 
 /// What a run needs.
 pub struct Run<'a> {
@@ -129,12 +129,11 @@ impl Run<'_> {
             cases: self.cases.len(),
         });
         let begun = Instant::now();
-        let plans = Mutex::new(HashMap::new());
-        let passed = self.pass(first, Pass::new(&plans, None), tell);
+        let passed = self.pass(first, tell);
         let wall = begun.elapsed();
         let floor = match passed {
-            Ok(()) if self.floor => self.floor(&plans).map(Some),
-            other => other.map(|()| None),
+            Ok(desks) if self.floor => self.floor(desks).map(Some),
+            other => other.map(|_| None),
         };
         let (floor, result) = match floor {
             Ok(floor) => (floor, Ok(())),
@@ -144,14 +143,13 @@ impl Run<'_> {
         result
     }
 
-    fn floor(&self, plans: &Mutex<HashMap<usize, Plan>>) -> Result<Floor, RunError> {
+    fn floor(&self, desks: Vec<Desk>) -> Result<Floor, RunError> {
         let first = self.launcher.launch()?;
-        let wait = Mutex::new(Duration::ZERO);
         let begun = Instant::now();
-        self.pass(first, Pass::new(plans, Some(&wait)), &mut |_| {})?;
+        let waits = self.workers(first, desks, |worker, desk| worker.bare(desk), &mut |_| {})?;
         Ok(Floor {
             wall: begun.elapsed(),
-            wait: *locked(&wait),
+            wait: waits.iter().sum(),
         })
     }
 
@@ -159,14 +157,28 @@ impl Run<'_> {
     fn pass(
         &self,
         first: Box<dyn Host>,
-        pass: Pass<'_>,
         tell: &mut dyn FnMut(Event),
-    ) -> Result<(), RunError> {
+    ) -> Result<Vec<Desk>, RunError> {
+        let jobs = vec![(); self.jobs.clamp(1, self.cases.len().max(1))];
+        self.workers(first, jobs, |worker, ()| worker.work(), tell)
+    }
+
+    /// One worker for every job, all at once; what they came to.
+    fn workers<J: Send, T: Send>(
+        &self,
+        first: Box<dyn Host>,
+        jobs: Vec<J>,
+        work: impl Fn(&mut Worker<'_>, J) -> Result<T, RunError> + Sync,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Vec<T>, RunError> {
         let (events, heard) = mpsc::channel();
+        let pass = Pass::default();
+        let done = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
             let mut first = Some(first);
-            for _ in 0..self.jobs.clamp(1, self.cases.len().max(1)) {
-                let (pass, events, host) = (&pass, events.clone(), first.take());
+            for job in jobs {
+                let (pass, done, work) = (&pass, &done, &work);
+                let (events, host) = (events.clone(), first.take());
                 scope.spawn(move || {
                     let mut worker = Worker {
                         run: self,
@@ -174,14 +186,16 @@ impl Run<'_> {
                         events,
                         host,
                     };
-                    if let Err(error) = worker.work() {
-                        pass.give_up(error);
+                    match work(&mut worker, job) {
+                        Ok(came) => locked(done).push(came),
+                        Err(error) => pass.give_up(error),
                     }
                 });
             }
             drop(events);
             heard.iter().for_each(&mut *tell);
         });
-        pass.into_result()
+        pass.into_result()?;
+        Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }

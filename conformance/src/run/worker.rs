@@ -2,7 +2,6 @@
 
 use std::{
     any::Any,
-    collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -28,10 +27,8 @@ use crate::{
 const STARTS: usize = 3;
 
 /// One way through all cases, as its workers share it.
-pub(super) struct Pass<'a> {
-    pub(super) plans: &'a Mutex<HashMap<usize, Plan>>,
-    /// Where the demanded waits are added up, when nothing is to be judged.
-    pub(super) floor: Option<&'a Mutex<Duration>>,
+#[derive(Default)]
+pub(super) struct Pass {
     next: AtomicUsize,
     /// Set when the run is given up.
     stop: AtomicBool,
@@ -40,21 +37,7 @@ pub(super) struct Pass<'a> {
     error: Mutex<Option<RunError>>,
 }
 
-impl<'a> Pass<'a> {
-    pub(super) fn new(
-        plans: &'a Mutex<HashMap<usize, Plan>>,
-        floor: Option<&'a Mutex<Duration>>,
-    ) -> Self {
-        Pass {
-            plans,
-            floor,
-            next: AtomicUsize::new(0),
-            stop: AtomicBool::new(false),
-            failed_starts: AtomicUsize::new(0),
-            error: Mutex::new(None),
-        }
-    }
-
+impl Pass {
     /// Gives the run up; the first reason counts.
     pub(super) fn give_up(&self, error: RunError) {
         self.stop.store(true, Ordering::Relaxed);
@@ -70,10 +53,16 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// What a worker keeps for the floor: guests are planned for the servers of one testbed, and reach them there alone.
+pub(super) struct Desk {
+    testbed: Testbed,
+    plans: Vec<(usize, Plan)>,
+}
+
 /// A worker of a run.
 pub(super) struct Worker<'a> {
     pub(super) run: &'a Run<'a>,
-    pub(super) pass: &'a Pass<'a>,
+    pub(super) pass: &'a Pass,
     pub(super) events: mpsc::Sender<Event>,
     /// The host, while one is up.
     pub(super) host: Option<Box<dyn Host>>,
@@ -81,62 +70,71 @@ pub(super) struct Worker<'a> {
 
 impl Worker<'_> {
     /// Takes cases until there are no more.
-    pub(super) fn work(&mut self) -> Result<(), RunError> {
-        let testbed = Testbed::start()?.with_mcp(self.run.mcp);
-        if self.host.is_none() {
-            let fault = |fault| RunError::Beside {
-                jobs: self.run.jobs,
-                fault,
-            };
-            self.host = Some(self.run.launcher.launch().map_err(fault)?);
-        }
+    pub(super) fn work(&mut self) -> Result<Desk, RunError> {
+        let mut desk = Desk {
+            testbed: Testbed::start()?.with_mcp(self.run.mcp),
+            plans: Vec::new(),
+        };
+        self.first()?;
         while !self.pass.stop.load(Ordering::Relaxed) {
             let index = self.pass.next.fetch_add(1, Ordering::Relaxed);
             let Some(case) = self.run.cases.get(index) else {
                 break;
             };
             let _ = self.events.send(Event::Begun { case: index });
-            if let Some(wait) = self.pass.floor {
-                self.bare(case, index, &testbed, wait)?;
-                continue;
-            }
             // A mistake of ours costs one case, not the run.
-            let judged = catch_unwind(AssertUnwindSafe(|| self.one(case, &testbed)));
+            let judged = catch_unwind(AssertUnwindSafe(|| self.one(case, &desk.testbed)));
             let (outcome, plan) =
                 judged.unwrap_or_else(|panic| (not_run(case, panicked(&*panic)), None));
             if let Some(plan) = plan.filter(|_| self.run.floor) {
-                locked(self.pass.plans).insert(index, plan);
+                desk.plans.push((index, plan));
             }
             let _ = self.events.send(Event::Ended {
                 case: index,
                 outcome: Box::new(outcome),
             });
         }
-        Ok(())
+        Ok(desk)
     }
 
-    fn bare(
-        &mut self,
-        case: &Case,
-        index: usize,
-        testbed: &Testbed,
-        wait: &Mutex<Duration>,
-    ) -> Result<(), RunError> {
-        let plan = locked(self.pass.plans).remove(&index);
-        let contract = self.run.contracts.get(&case.contract);
-        let (Some(plan), Some((contract, worlds))) = (plan, contract) else {
-            return Ok(());
-        };
-        let bench = Bench {
-            contract,
-            profiles: self.run.profiles,
-            worlds,
-            testbed,
-        };
-        let mut host = self.fresh()?;
-        if let Some(waited) = case::bare(case, &bench, &mut *host, &plan) {
-            *locked(wait) += waited;
-            self.host = Some(host);
+    /// Runs the guests of the same cases once more, with nothing judged; gives the time that cases demand to be waited.
+    pub(super) fn bare(&mut self, desk: Desk) -> Result<Duration, RunError> {
+        let Desk { testbed, plans } = desk;
+        let mut waited = Duration::ZERO;
+        self.first()?;
+        for (index, plan) in plans {
+            if self.pass.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let Some(case) = self.run.cases.get(index) else {
+                continue;
+            };
+            let Some((contract, worlds)) = self.run.contracts.get(&case.contract) else {
+                continue;
+            };
+            let bench = Bench {
+                contract,
+                profiles: self.run.profiles,
+                worlds,
+                testbed: &testbed,
+            };
+            let mut host = self.fresh()?;
+            if let Some(wait) = case::bare(case, &bench, &mut *host, &plan) {
+                waited += wait;
+                self.host = Some(host);
+            }
+        }
+        Ok(waited)
+    }
+
+    /// The host to begin with.
+    fn first(&mut self) -> Result<(), RunError> {
+        if self.host.is_none() {
+            let fault = |fault| RunError::Beside {
+                jobs: self.run.jobs,
+                fault,
+            };
+            self.host = Some(self.run.launcher.launch().map_err(fault)?);
         }
         Ok(())
     }
