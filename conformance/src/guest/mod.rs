@@ -33,7 +33,7 @@ impl Options {
             cases: self.cases,
             rng_seed: RngSeed::Fixed(self.seed),
             failure_persistence: None,
-            max_shrink_iters: 300,
+            max_shrink_iters: 500,
             ..Config::default()
         }
     }

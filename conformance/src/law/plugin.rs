@@ -32,7 +32,7 @@ const CALL_TIME: Duration = Duration::from_secs(2);
 const MEMORY_BYTES: u64 = 256 << 20;
 
 /// Bytes of one answer, where the host takes limits.
-const PAYLOAD_BYTES: u64 = 64 << 20;
+const PAYLOAD_BYTES: u64 = 16 << 20;
 
 /// Calls of one function that may run into a limit before it is left alone.
 const LIMIT_HITS: u32 = 4;

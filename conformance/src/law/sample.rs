@@ -70,13 +70,11 @@ impl Sample {
 
 /// Batches of rows of these types: mostly short, none and many rows among them.
 pub fn batches(arguments: &[Wire]) -> BoxedStrategy<Batch> {
-    let row = row(arguments);
-    prop_oneof![
-        12 => vec(row.clone(), 0..6),
-        1 => vec(row, 40..120),
-    ]
-    .prop_map(Batch)
-    .boxed()
+    // Many rows are few rows many times: they shrink in few steps.
+    let times = prop_oneof![12 => Just(1), 1 => 8..24_usize];
+    (vec(row(arguments), 0..6), times)
+        .prop_map(|(rows, times)| Batch(vec![rows; times].concat()))
+        .boxed()
 }
 
 /// One row of these types.

@@ -1,16 +1,17 @@
 //! Looks for the smallest sample on which something goes wrong.
 
-use std::cell::RefCell;
-
 use proptest::{
     strategy::{Strategy, ValueTree},
-    test_runner::{Config, TestCaseError, TestError, TestRunner},
+    test_runner::{Config, TestRunner},
 };
 
 use super::subject::Fault;
 
-/// Tries the simplest sample, then random ones until one goes wrong, and shrinks that one. `attempt` is told what was found
-/// so far. `config.max_shrink_iters` bounds the attempts to shrink.
+/// Samples that are made at once, to be tried from the smallest on.
+const CHUNK: u32 = 256;
+
+/// Tries the simplest sample, then random ones from the smallest on, until one goes wrong, and shrinks that one. `attempt` is
+/// told what was found so far. Of `config` the seed, the number of cases and that of attempts to shrink count.
 ///
 /// # Errors
 /// When the host is lost; when the plugin is spent before anything was found.
@@ -19,53 +20,53 @@ pub(crate) fn smallest<S: Strategy, T>(
     strategy: &S,
     mut attempt: impl FnMut(S::Value, Option<&T>) -> Result<Option<T>, Fault>,
 ) -> Result<Option<T>, Fault> {
-    let shrinks = config.max_shrink_iters();
-    let mut config = config.clone();
-    // Proptest would say on standard error that it stops: it is the samples that end.
-    config.max_shrink_iters = u32::MAX - 1;
-    if let Some(found) = attempt(simplest(&config, strategy)?, None)? {
+    let mut runner = TestRunner::new(config.clone());
+    let mut grow = || {
+        let tree = strategy.new_tree(&mut runner);
+        tree.map_err(|reason| Fault::Lost(format!("samples can't be made: {reason}")))
+    };
+    let mut simplest = grow()?;
+    while simplest.simplify() {}
+    if let Some(found) = attempt(simplest.current(), None)? {
         return Ok(Some(found));
     }
-    // The runner wants a function that does not change; what it found last is the smallest.
-    let state = RefCell::new((attempt, shrinks, None, None));
-    let outcome = TestRunner::new(config).run(strategy, |sample| {
-        let (attempt, shrinks, found, ended) = &mut *state.borrow_mut();
-        if found.is_some() {
-            match shrinks.checked_sub(1) {
-                Some(left) => *shrinks = left,
-                None => return Ok(()),
+    let mut left = config.cases;
+    while left > 0 {
+        let size = left.min(CHUNK);
+        left -= size;
+        let mut trees = (0..size).map(|_| grow()).collect::<Result<Vec<_>, _>>()?;
+        // A long sample takes long to shrink.
+        trees.sort_by_cached_key(|tree| format!("{:?}", tree.current()).len());
+        for tree in trees {
+            if let Some(found) = attempt(tree.current(), None)? {
+                return shrink(config, tree, found, attempt).map(Some);
             }
         }
-        match attempt(sample, found.as_ref()) {
-            Ok(None) => Ok(()),
-            Ok(smaller) => {
-                *found = smaller;
-                Err(TestCaseError::fail("found"))
-            }
-            // What was found stays found when nothing smaller can be looked for.
-            Err(Fault::Spent) if found.is_some() => Ok(()),
-            Err(fault) => {
-                *ended = Some(fault);
-                Err(TestCaseError::fail("ended"))
-            }
-        }
-    });
-    let (_, _, found, ended) = state.into_inner();
-    match (outcome, ended) {
-        (_, Some(fault)) => Err(fault),
-        (Err(TestError::Abort(reason)), None) => Err(unmade(&reason)),
-        _ => Ok(found),
     }
+    Ok(None)
 }
 
-fn simplest<S: Strategy>(config: &Config, strategy: &S) -> Result<S::Value, Fault> {
-    let mut tree = strategy
-        .new_tree(&mut TestRunner::new(config.clone()))
-        .map_err(|reason| unmade(&reason))?;
-    while tree.simplify() {}
-    Ok(tree.current())
-}
-
-fn unmade(reason: &dyn std::fmt::Display) -> Fault {
-    Fault::Lost(format!("samples can't be made: {reason}"))
+fn shrink<V: ValueTree, T>(
+    config: &Config,
+    mut tree: V,
+    mut found: T,
+    mut attempt: impl FnMut(V::Value, Option<&T>) -> Result<Option<T>, Fault>,
+) -> Result<T, Fault> {
+    let mut more = tree.simplify();
+    for _ in 0..config.max_shrink_iters() {
+        if !more {
+            break;
+        }
+        more = match attempt(tree.current(), Some(&found)) {
+            Ok(Some(smaller)) => {
+                found = smaller;
+                tree.simplify()
+            }
+            Ok(None) => tree.complicate(),
+            // What was found stays found when nothing smaller can be looked for.
+            Err(Fault::Spent) => false,
+            Err(fault) => return Err(fault),
+        };
+    }
+    Ok(found)
 }

@@ -36,7 +36,7 @@ struct Found {
 
 /// Few samples: the guests do wrong often, and the twins are tried with many.
 fn try_all(name: &str, arguments: &[&str], exit: i32) -> Found {
-    let few = ["--json", "--cases", "12", "--call-ms", "400"];
+    let few = ["--json", "--cases", "32", "--call-ms", "400"];
     let output = guest(&component(name), &[&few[..], arguments].concat());
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), &*stderr), (Some(exit), ""), "{name}");
