@@ -126,6 +126,26 @@ fn a_run_is_told_to_programs() {
     insta::assert_snapshot!("run_json", events.join("\n"));
 }
 
+#[test]
+fn programs_are_told_which_red_cases_are_known() {
+    let root = tree("reports-known");
+    let known = root.join("known.txt");
+    std::fs::write(&known, "mini.fails fail\n").unwrap();
+    let run = [
+        &["run", "--json", "--expectations", known.to_str().unwrap()],
+        &REFERENCE[..],
+    ];
+    let text = told(&root, &run.concat(), exit::PASSED);
+    let events: Vec<Json> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of = |id: &str| events.iter().find(|event| event["id"] == id).unwrap();
+    assert_eq!(of("mini.fails")["known"], true);
+    assert_eq!(of("mini.fails")["expected"], "\"two\"");
+    assert_eq!(of("mini.passes")["known"], false);
+}
+
 /// Takes out times and what names an instance.
 fn redact(value: &mut Json) {
     match value {

@@ -14,8 +14,8 @@ pub fn started(hello: &Hello, cases: usize) -> Json {
     json!({"event": "started", "host": hello.name, "version": hello.version, "cases": cases})
 }
 
-/// A case is over; `expected` when its red verdict is one that the user knows and accepts.
-pub fn ended(case: &Case, outcome: &Outcome, expected: bool) -> Json {
+/// A case is over; `known` when its verdict is one that the user knows and accepts.
+pub fn ended(case: &Case, outcome: &Outcome, known: bool) -> Json {
     let span = match &outcome.verdict {
         Verdict::Fail(failure) => failure.span,
         Verdict::Timeout { span, .. } | Verdict::NotRun { span, .. } => *span,
@@ -27,7 +27,7 @@ pub fn ended(case: &Case, outcome: &Outcome, expected: bool) -> Json {
         "contract": case.contract,
         "profile": case.profile,
         "hash": case.hash,
-        "expected": expected,
+        "known": known,
         "file": case.source.name,
         "line": line(case, span.unwrap_or(case.span)),
     });

@@ -52,7 +52,8 @@ impl<W: Write> Terminal<W> {
     /// When `out` can't be written to.
     pub fn started(&mut self, hello: &Hello, cases: usize) -> io::Result<()> {
         self.bar.set_length(cases as u64);
-        writeln!(self.out, "{} {}: {cases} cases", hello.name, hello.version)
+        let noun = if cases == 1 { "case" } else { "cases" };
+        writeln!(self.out, "{} {}: {cases} {noun}", hello.name, hello.version)
     }
 
     /// A case was begun.

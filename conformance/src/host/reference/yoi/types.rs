@@ -292,6 +292,7 @@ pub(super) struct Limits {
     compute_ms: Long<u64>,
     envelope_bytes: Long<u64>,
     queue_capacity: u32,
+    component_bytes: Opt<Long<u64>>,
 }
 
 impl Limits {
@@ -316,6 +317,9 @@ impl Limits {
         }
         if self.queue_capacity != 0 {
             limits.queue_capacity = self.queue_capacity as usize;
+        }
+        if let Some(bytes) = &self.component_bytes.0 {
+            limits.component_bytes = usize::try_from(bytes.0).unwrap_or(usize::MAX);
         }
         limits
     }
