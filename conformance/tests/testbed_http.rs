@@ -85,6 +85,19 @@ fn echo_says_what_it_got() {
 }
 
 #[test]
+fn headers_come_back() {
+    let testbed = Testbed::start().unwrap();
+    let answer = send(
+        &testbed,
+        b"GET /reflect HTTP/1.1\r\nHost: x\r\nX-Two: 1\r\nx-two: 2\r\n\r\n",
+    );
+    assert_eq!(body(&answer), "host: x\nx-two: 1\nx-two: 2\n");
+    let answer = get(&testbed, "/redirect?status=307&to=/there");
+    let location = header(&answer, "location");
+    assert_eq!((status(&answer), location), ("307", Some("/there")));
+}
+
+#[test]
 fn chunks_are_put_together_and_strange_methods_kept() {
     let testbed = Testbed::start().unwrap();
     let request = b"BREW /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
@@ -114,6 +127,8 @@ fn routes() {
         "/slow/x",
         "/redirect",
         "/redirect?to=%0d",
+        "/redirect?to=/&status=200",
+        "/redirect?to=/&status=3x",
     ] {
         assert_eq!(status(&get(&testbed, path)), "404", "{path}");
     }

@@ -163,6 +163,25 @@ fn servers_without_tools_have_none() {
 }
 
 #[test]
+fn tools_come_in_pages() {
+    let testbed = testbed();
+    runtime().block_on(async {
+        for client in [
+            over_http(&testbed, "/mcp/paged").await,
+            as_process(&testbed, &["paged"]).await,
+        ] {
+            let first = timeout(PATIENCE, client.list_tools(None)).await.unwrap();
+            let first = first.unwrap();
+            assert_eq!(first.tools.len(), 1);
+            assert!(first.next_cursor.is_some());
+            let tools = timeout(PATIENCE, client.list_all_tools()).await.unwrap();
+            let names: Vec<_> = tools.unwrap().into_iter().map(|tool| tool.name).collect();
+            assert_eq!(names, ["echo", "add", "fail", "slow"]);
+        }
+    });
+}
+
+#[test]
 fn servers_crash_as_often_as_they_are_told() {
     let testbed = testbed();
     let echo = || json!({"text": "x"});

@@ -8,6 +8,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use fixtures::abi::{FuncType, Type, Value};
 
+use crate::law::duty::Duty;
+
 pub use observed::Observed;
 pub use pattern::{
     Comparison, IpcBatchPattern, IpcColumnPattern, IpcPattern, IpcValuePattern, JsonPattern,
@@ -576,6 +578,18 @@ pub enum HostStepKind {
         path: Expr,
         /// What the link says, a string.
         target: Expr,
+    },
+    /// `plans DUTY seed N cases M`
+    Plans {
+        /// What is tried.
+        duty: Duty,
+        /// What plans are generated from.
+        seed: u64,
+        /// How many plans.
+        cases: u32,
+        /// Judges a `result<_, string>` whose error is the smallest plan found that breaks the duty; without it there must be
+        /// none.
+        expect: Option<Expectation>,
     },
 }
 

@@ -2,6 +2,7 @@
 //! [`Subject`]: an aggregate of a plugin that a host runs, or a native twin of one.
 
 mod check;
+pub mod duty;
 mod plugin;
 mod sample;
 mod search;
@@ -18,7 +19,7 @@ pub use subject::{Fault, Instances, Subject, make};
 pub use term::{Batch, Cell, Signature, Step, Term, Wire};
 
 /// A law that binds an aggregate. L17 (a state is carried bit for bit) and L18 (each row and each partial exactly once) bind
-/// the host: see the cases `uni.agg.law.*`.
+/// the host: see [`duty::Duty`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "`Law::words` says what each means")]
 pub enum Law {

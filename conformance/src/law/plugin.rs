@@ -394,7 +394,7 @@ pub(crate) fn wire(ty: uni::WireType) -> Wire {
 }
 
 /// A value of the driver's variant `failure`.
-fn fault(failure: &Json) -> Fault {
+pub(super) fn fault(failure: &Json) -> Fault {
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
     if let Some(error) = failure.get("plugin") {
         return Fault::Plugin {

@@ -3,6 +3,7 @@
 mod case;
 mod guests;
 mod outside;
+mod plans;
 mod scope;
 mod session;
 mod steps;

@@ -212,6 +212,41 @@ impl<'a> Session<'a> {
         Ok(id)
     }
 
+    /// Calls a function with arguments that are JSON already, and gives the answer as it is.
+    pub(super) fn raw_call(
+        &mut self,
+        function: &str,
+        arguments: Vec<Json>,
+    ) -> Result<Json, Verdict> {
+        self.calls += 1;
+        let id = self.calls;
+        self.asked.push(id);
+        let call = Request::Call {
+            id,
+            function: function.to_owned(),
+            arguments,
+        };
+        self.host.post(call).map_err(verdict)?;
+        if !self.pump_until(None, |session| session.answers.contains_key(&id))? {
+            return Err(timeout(&format!("call of {function}")));
+        }
+        let answer = self.answers.remove(&id).unwrap_or(Ok(Json::Null));
+        answer.map_err(|message| Verdict::Protocol {
+            message: format!("the adapter could not carry out `{function}`: {message}"),
+        })
+    }
+
+    /// Whether the host declares this capability for the case's contract.
+    pub(super) fn declares(&self, capability: &str) -> bool {
+        let declared = self.host.hello().contracts.get(&self.contract.name);
+        declared.is_some_and(|declared| declared.capabilities.iter().any(|name| name == capability))
+    }
+
+    /// Gives the case more time.
+    pub(super) fn extend(&mut self, more: Duration) {
+        self.deadline += more;
+    }
+
     /// Waits for the answer to a call. Transcripts in it are those of this instance, if it is known.
     pub(super) fn answer(
         &mut self,

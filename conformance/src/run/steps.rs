@@ -117,6 +117,12 @@ impl Steps<'_, '_> {
             | HostStepKind::File { .. }
             | HostStepKind::Directory { .. }
             | HostStepKind::Link { .. } => self.outside(&step.kind, scope, step.span),
+            HostStepKind::Plans {
+                duty,
+                seed,
+                cases,
+                expect,
+            } => self.plans(*duty, (*seed, *cases), expect.as_ref(), scope, step.span),
         }
     }
 

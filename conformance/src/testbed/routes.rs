@@ -33,7 +33,9 @@ pub(super) async fn answer(
         "echo" => Some(echo(request, content_type)),
         "hang" => std::future::pending().await,
         "headers" => headers(query),
+        "loop" => redirect("to=/loop"),
         "redirect" => redirect(query),
+        "reflect" => Some(reflect(request)),
         "slow" => match rest.parse() {
             Ok(milliseconds) => {
                 sleep(Duration::from_millis(milliseconds)).await;
@@ -83,11 +85,26 @@ fn headers(query: &str) -> Option<Response<Content>> {
 }
 
 fn redirect(query: &str) -> Option<Response<Content>> {
-    let to = query.split('&').find_map(|pair| pair.strip_prefix("to="))?;
-    let to = HeaderValue::from_bytes(&percent_decoded(to)).ok()?;
-    let mut response = status_only(StatusCode::FOUND);
+    let parameter = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name));
+    let to = HeaderValue::from_bytes(&percent_decoded(parameter("to=")?)).ok()?;
+    let status = match parameter("status=") {
+        None => StatusCode::FOUND,
+        Some(status) => StatusCode::from_bytes(status.as_bytes())
+            .ok()
+            .filter(StatusCode::is_redirection)?,
+    };
+    let mut response = status_only(status);
     response.headers_mut().insert(header::LOCATION, to);
     Some(response)
+}
+
+/// The headers of the request, one line each.
+fn reflect(request: &Request) -> Response<Content> {
+    let lines = request.headers.iter();
+    let text: String = lines
+        .map(|(name, value)| format!("{name}: {value}\n"))
+        .collect();
+    typed(Content::of(text.into_bytes()), TEXT)
 }
 
 fn status(rest: &str) -> Option<Response<Content>> {

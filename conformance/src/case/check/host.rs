@@ -163,6 +163,12 @@ impl Checker<'_> {
             | syntax::HostStepKind::File { .. }
             | syntax::HostStepKind::Directory { .. }
             | syntax::HostStepKind::Link { .. } => self.outside(&step.kind)?,
+            syntax::HostStepKind::Plans {
+                duty,
+                seed,
+                cases,
+                expect,
+            } => self.plans(duty, (*seed, *cases), expect.as_ref())?,
         })
     }
 

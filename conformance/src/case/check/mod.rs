@@ -8,6 +8,7 @@ mod ipc;
 mod json;
 mod outside;
 mod pattern;
+mod plans;
 mod resolve;
 mod scope;
 mod statement;

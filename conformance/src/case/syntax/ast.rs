@@ -264,6 +264,12 @@ pub(crate) enum HostStepKind {
         path: Term,
         target: Term,
     },
+    Plans {
+        duty: Name,
+        seed: u64,
+        cases: u32,
+        expect: Option<Expectation>,
+    },
 }
 
 /// `message(a)`

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// What host steps start with, apart from calls and what is observed.
-const WORDS: [&str; 10] = [
+const WORDS: [&str; 11] = [
     "let",
     "await",
     "never",
@@ -25,6 +25,7 @@ const WORDS: [&str; 10] = [
     "file",
     "directory",
     "link",
+    "plans",
 ];
 
 /// Reads the steps of a block.
@@ -127,6 +128,26 @@ fn step_kind(
             let target = term(cursor)?;
             cursor.end("the end of the line")?;
             Ok(HostStepKind::Link { path, target })
+        }
+        "plans" => {
+            cursor.advance();
+            let duty = cursor.name("a duty of hosts, as in `each-row-once`")?;
+            if cursor.take_word("seed").is_none() {
+                return Err(cursor.expected("`seed` and a number"));
+            }
+            let seed = cursor.integer("a seed")?;
+            if cursor.take_word("cases").is_none() {
+                return Err(cursor.expected("`cases` and a number"));
+            }
+            let cases = cursor.integer("a number of plans")?;
+            let expect = expectation(cursor)?;
+            cursor.end("`=>` or the end of the line")?;
+            Ok(HostStepKind::Plans {
+                duty,
+                seed,
+                cases,
+                expect,
+            })
         }
         other => {
             if let Some(what) = Observed::ALL.into_iter().find(|what| what.name() == other) {

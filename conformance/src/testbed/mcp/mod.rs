@@ -34,11 +34,13 @@ pub enum Mode {
     Noisy,
     /// By the book, without tools.
     NoTools,
+    /// By the book, one tool to a page.
+    Paged,
 }
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Good,
         Self::Crash,
         Self::CrashOnce,
@@ -46,6 +48,7 @@ impl Mode {
         Self::Mute,
         Self::Noisy,
         Self::NoTools,
+        Self::Paged,
     ];
 
     /// The word in a path or on a command line.
@@ -58,6 +61,7 @@ impl Mode {
             Self::Mute => "mute",
             Self::Noisy => "noisy",
             Self::NoTools => "no-tools",
+            Self::Paged => "paged",
         }
     }
 }
@@ -123,6 +127,7 @@ fn react(mode: Mode, message: &Json, call: u64) -> Reaction {
         ("tools/call", Mode::CrashOnce) if call == 1 => return Reaction::Crash,
         ("initialize", _) => (now, Ok(initialized(mode, params))),
         ("ping", _) => (now, Ok(json!({}))),
+        ("tools/list", Mode::Paged) => (now, page(params)),
         ("tools/list", _) => (now, Ok(json!({"tools": tools(mode)}))),
         ("tools/call", _) => called(mode, params),
         _ => (now, Err((-32601, format!("no method `{method}`")))),
@@ -187,6 +192,28 @@ fn tools(mode: Mode) -> Json {
             &["ms"]
         ),
     ])
+}
+
+/// One tool, and the cursor to the next one.
+fn page(params: &Json) -> Result<Json, (i64, String)> {
+    let Json::Array(tools) = tools(Mode::Paged) else {
+        return Ok(json!({"tools": []}));
+    };
+    let cursor = match params.get("cursor") {
+        None | Some(Json::Null) => Some(0),
+        Some(cursor) => cursor
+            .as_str()
+            .and_then(|cursor| cursor.strip_prefix("after-")?.parse().ok()),
+    };
+    let Some((number, tool)) = cursor.and_then(|number| Some((number, tools.get(number)?))) else {
+        return Err((-32602, "no such cursor".to_owned()));
+    };
+    let next = number + 1;
+    Ok(if next < tools.len() {
+        json!({"tools": [tool], "nextCursor": format!("after-{next}")})
+    } else {
+        json!({"tools": [tool]})
+    })
 }
 
 type Called = (Duration, Result<Json, (i64, String)>);
