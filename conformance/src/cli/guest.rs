@@ -1,6 +1,8 @@
 //! `witgate guest`
 
-use std::{ffi::OsString, io::Write, path::PathBuf};
+use std::{
+    collections::BTreeMap, ffi::OsString, fmt::Write as _, io::Write, path::PathBuf, time::Duration,
+};
 
 use clap::Args;
 
@@ -10,7 +12,11 @@ use crate::{
     guest::{Finding, Options, Verdict, try_plugin},
     host::{Launcher, process::ProcessLauncher, reference::ReferenceLauncher},
     law::{Fault, Plugin, PluginError},
+    report::failure::quoted,
 };
+
+const CASES: u32 = 64;
+const CALL_MS: u64 = 2_000;
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -18,7 +24,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "PLUGIN.wasm")]
     plugin: PathBuf,
     /// Samples per promise.
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = CASES, value_parser = clap::value_parser!(u32).range(1..))]
     cases: u32,
     /// Where the samples come from: the same seed gives the same samples.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -26,7 +32,13 @@ pub(super) struct Arguments {
     /// Full name of an aggregate whose value keeps the order of rows on purpose: L7, L12 and L13 do not bind it.
     #[arg(long, value_name = "NAME")]
     ordered: Vec<String>,
-    /// Also shows promises that were kept.
+    /// Only this function, by its full name.
+    #[arg(long, value_name = "NAME")]
+    function: Vec<String>,
+    /// Milliseconds that one call may take, where the host takes limits.
+    #[arg(long, value_name = "MS", default_value_t = CALL_MS, value_parser = clap::value_parser!(u64).range(1..))]
+    call_ms: u64,
+    /// Also shows promises that were kept, and those that could not be tried.
     #[arg(long)]
     verbose: bool,
     /// One JSON object per finding.
@@ -52,33 +64,34 @@ pub(super) fn main(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Pro
         },
         PluginError::Host(fault) => lost(&fault),
     })?;
-    let names: Vec<_> = plugin
-        .functions()
-        .iter()
-        .map(|function| &function.qname)
-        .collect();
-    if let Some(unknown) = arguments.ordered.iter().find(|name| !names.contains(name)) {
+    plugin.limit_calls(Duration::from_millis(arguments.call_ms));
+    let functions = plugin.functions();
+    if functions.is_empty() {
+        return Err(Problem::nothing(format!("{path} registers no function")));
+    }
+    let registered = |name: &&String| functions.iter().any(|function| function.qname == **name);
+    let mut named = arguments.ordered.iter().chain(&arguments.function);
+    if let Some(unknown) = named.find(|name| !registered(name)) {
         let message = format!("{path} registers no `{unknown}`");
         return Err(Problem::usage(message));
     }
-    if names.is_empty() {
-        return Err(Problem::nothing(format!("{path} registers no function")));
-    }
     if !arguments.json {
-        writeln!(out, "{}: {} functions", plugin.id(), names.len())?;
+        writeln!(out, "{}: {} functions", plugin.id(), functions.len())?;
     }
     let options = Options {
         cases: arguments.cases,
         seed: arguments.seed,
         ordered: arguments.ordered.clone(),
+        functions: arguments.function.clone(),
     };
-    let (mut kept, mut broken, mut untried) = (0, 0, 0);
+    let (mut kept, mut broken) = (0_u32, 0_u32);
+    let mut untried = BTreeMap::new();
     let mut written = Ok(());
     let tried = try_plugin(&mut plugin, &options, &mut |finding| {
         match finding.verdict {
             Verdict::Kept => kept += 1,
             Verdict::Broken { .. } => broken += 1,
-            Verdict::Untried { .. } => untried += 1,
+            Verdict::Untried { ref reason } => *untried.entry(reason.clone()).or_insert(0) += 1,
         }
         if written.is_ok() {
             written = show(&finding, arguments, out);
@@ -87,12 +100,16 @@ pub(super) fn main(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Pro
     written?;
     tried.map_err(|fault: Fault| lost(&fault))?;
     if !arguments.json {
-        writeln!(out, "{kept} kept, {broken} broken, {untried} untried")?;
+        let sum: u32 = untried.values().sum();
+        writeln!(out, "\n{kept} kept, {broken} broken, {sum} untried")?;
+        for (reason, number) in untried {
+            writeln!(out, "  untried {number}: {reason}")?;
+        }
     }
-    Ok(if broken > 0 {
-        exit::FAILED
-    } else {
-        exit::PASSED
+    Ok(match (kept, broken) {
+        (_, 1..) => exit::FAILED,
+        (0, 0) => exit::NOTHING,
+        (1.., 0) => exit::PASSED,
     })
 }
 
@@ -112,17 +129,47 @@ fn show(finding: &Finding, arguments: &Arguments, out: &mut dyn Write) -> std::i
         Verdict::Broken { counterexample } => {
             writeln!(
                 out,
-                "broken: {function} {promise} ({statement})\n{counterexample}"
-            )
+                "\nfail: {function} {promise}\n  the promise: \"{statement}\"\n  what happened:"
+            )?;
+            for line in counterexample.lines() {
+                writeln!(out, "  {line}")?;
+            }
+            writeln!(out, "  rerun: {}", rerun(function, arguments))
         }
         Verdict::Kept if arguments.verbose => {
-            writeln!(out, "kept: {function} {promise} ({statement})")
+            writeln!(out, "kept {function} {promise} ({statement})")
         }
         Verdict::Untried { reason } if arguments.verbose => {
-            writeln!(out, "untried: {function} {promise}: {reason}")
+            writeln!(out, "untried {function} {promise}: {reason}")
         }
         Verdict::Kept | Verdict::Untried { .. } => Ok(()),
     }
+}
+
+/// The command that tries one function alone.
+fn rerun(function: &str, arguments: &Arguments) -> String {
+    let mut text = format!(
+        "witgate guest {} --function {}",
+        quoted(&arguments.plugin.to_string_lossy()),
+        quoted(function)
+    );
+    // Writing to a string can't fail.
+    let mut option = |name: &str, value: u64, default: u64| {
+        if value != default {
+            let _ = write!(text, " --{name} {value}");
+        }
+    };
+    option("cases", arguments.cases.into(), CASES.into());
+    option("seed", arguments.seed, 0);
+    option("call-ms", arguments.call_ms, CALL_MS);
+    if arguments.ordered.iter().any(|name| name == function) {
+        let _ = write!(text, " --ordered {}", quoted(function));
+    }
+    for (index, part) in arguments.adapter.iter().enumerate() {
+        let lead = if index == 0 { " --" } else { "" };
+        let _ = write!(text, "{lead} {}", quoted(&part.to_string_lossy()));
+    }
+    text
 }
 
 fn lost(fault: &dyn std::error::Error) -> Problem {

@@ -25,20 +25,19 @@ pub(super) fn try_one(
         let rows = sample.left.clone();
         (sample.s.update(&sample.left).merge([sample.a]), rows)
     });
-    let mut breach = search(options, &samples, |(term, rows)| {
+    let mut outcome = search(options, &samples, |(term, rows)| {
         sound(&mut subject, &term, !rows.0.is_empty())
-    })?;
-    if breach.is_none() {
-        breach = grows(&mut subject)?;
+    });
+    if matches!(outcome, Ok(None)) {
+        outcome = grows(&mut subject);
     }
-    let good = breach.is_none();
     let promises = [
         Promise::Trap,
         Promise::Limit,
         Promise::Answer,
         Promise::StateSize,
     ];
-    told(qname, &promises, breach, tell);
+    let good = told(qname, &promises, outcome, tell)?;
     for law in Law::ALL {
         let verdict = if !good {
             let reason = "its calls do not come to a good end".to_owned();
@@ -47,14 +46,18 @@ pub(super) fn try_one(
             let reason = "its value keeps the order of rows on purpose".to_owned();
             Verdict::Untried { reason }
         } else {
-            match try_law(&mut subject, law, &options.config())? {
-                Trial::Held => Verdict::Kept,
-                Trial::Untried => Verdict::Untried {
+            match try_law(&mut subject, law, &options.config()) {
+                Ok(Trial::Held) => Verdict::Kept,
+                Ok(Trial::Untried) => Verdict::Untried {
                     reason: "the host can't keep instances".to_owned(),
                 },
-                Trial::Broken(found) => Verdict::Broken {
+                Ok(Trial::Broken(found)) => Verdict::Broken {
                     counterexample: found.sides(),
                 },
+                Err(fault @ Fault::Spent) => Verdict::Untried {
+                    reason: fault.to_string(),
+                },
+                Err(fault) => return Err(fault),
             }
         };
         tell(Finding {
@@ -79,7 +82,7 @@ fn sound(subject: &mut dyn Subject, term: &Term, evaluate: bool) -> Result<Breac
         made => (term.to_string(), made.map(drop)),
     };
     match result {
-        Err(fault @ Fault::Lost(_)) => Err(fault),
+        Err(fault) if fault.ends() => Err(fault),
         Err(fault) => {
             Ok(Promise::of(&fault).map(|promise| (promise, format!("  {shown}\n    = {fault}"))))
         }
@@ -94,7 +97,7 @@ fn grows(subject: &mut dyn Subject) -> Result<Breach, Fault> {
     let row = Batch(vec![vec![crate::law::Cell::Null; arguments]]);
     let accumulator = match subject.open() {
         Ok(accumulator) => accumulator,
-        Err(fault @ Fault::Lost(_)) => return Err(fault),
+        Err(fault) if fault.ends() => return Err(fault),
         Err(_) => return Ok(None),
     };
     for update in 1..=UPDATES {
@@ -104,7 +107,7 @@ fn grows(subject: &mut dyn Subject) -> Result<Breach, Fault> {
         };
         let size = match state {
             Ok(state) => state.len(),
-            Err(fault @ Fault::Lost(_)) => return Err(fault),
+            Err(fault) if fault.ends() => return Err(fault),
             Err(_) => return Ok(None),
         };
         if size > STATE_BYTES {

@@ -5,12 +5,14 @@ mod aggregate;
 mod procedure;
 mod scalar;
 
-use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
-use proptest::{strategy::Strategy, test_runner::RngSeed};
-use reference_host::uni::FunctionKind;
+use proptest::{
+    strategy::Strategy,
+    test_runner::{Config, RngSeed},
+};
+use reference_host::uni::{Function, FunctionKind};
 use serde::Serialize;
 
-use crate::law::{Fault, Plugin};
+use crate::law::{Fault, Plugin, smallest};
 
 /// How a plugin is tried.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct Options {
     pub seed: u64,
     /// Full names of aggregates whose value keeps the order of rows on purpose.
     pub ordered: Vec<String>,
+    /// Full names of the functions that are tried; all of them when there is none.
+    pub functions: Vec<String>,
 }
 
 impl Options {
@@ -29,8 +33,7 @@ impl Options {
             cases: self.cases,
             rng_seed: RngSeed::Fixed(self.seed),
             failure_persistence: None,
-            max_shrink_iters: 1_000,
-            max_shrink_time: 10_000,
+            max_shrink_iters: 500,
             ..Config::default()
         }
     }
@@ -46,6 +49,7 @@ pub struct Finding {
     /// What the promise is.
     pub statement: String,
     /// How the plugin fared.
+    #[serde(flatten)]
     pub verdict: Verdict,
 }
 
@@ -123,7 +127,7 @@ impl Promise {
                 "answer" => Self::Answer,
                 _ => Self::Trap,
             }),
-            Fault::Plugin { .. } | Fault::Lost(_) => None,
+            Fault::Plugin { .. } | Fault::Spent | Fault::Lost(_) => None,
         }
     }
 
@@ -137,7 +141,7 @@ impl Promise {
     }
 }
 
-/// Tries every function that the plugin registered, in its order, and tells of each finding as it is made.
+/// Tries the functions that the plugin registered, in its order, and tells of each finding as it is made.
 ///
 /// # Errors
 /// When the host is lost; nothing can be said of what was not told by then.
@@ -147,13 +151,45 @@ pub fn try_plugin(
     tell: &mut dyn FnMut(Finding),
 ) -> Result<(), Fault> {
     for function in plugin.functions().to_vec() {
-        match &function.kind {
-            FunctionKind::Aggregate { .. } => {
-                aggregate::try_one(plugin, &function.qname, options, tell)?;
-            }
-            FunctionKind::Scalar { .. } => scalar::try_one(plugin, &function, options, tell)?,
-            FunctionKind::Procedure { .. } => procedure::try_one(plugin, &function, options, tell)?,
+        let asked = &options.functions;
+        if asked.is_empty() || asked.contains(&function.qname) {
+            plugin.refresh();
+            try_function(plugin, &function, options, tell)?;
         }
+    }
+    Ok(())
+}
+
+fn try_function(
+    plugin: &mut Plugin,
+    function: &Function,
+    options: &Options,
+    tell: &mut dyn FnMut(Finding),
+) -> Result<(), Fault> {
+    // Calls of any promise may run into limits: that none did is known at the end.
+    let mut within_limits = None;
+    let mut tell_later = |finding: Finding| match finding.verdict {
+        Verdict::Kept if finding.promise == Promise::Limit.name() => within_limits = Some(finding),
+        _ => tell(finding),
+    };
+    match function.kind {
+        FunctionKind::Aggregate { .. } => {
+            aggregate::try_one(plugin, &function.qname, options, &mut tell_later)?;
+        }
+        FunctionKind::Scalar { .. } => {
+            scalar::try_one(plugin, function, options, &mut tell_later)?;
+        }
+        FunctionKind::Procedure { .. } => {
+            procedure::try_one(plugin, function, options, &mut tell_later)?;
+        }
+    }
+    if let Some(mut finding) = within_limits {
+        if let Some(hit) = plugin.limit_hit() {
+            finding.verdict = Verdict::Broken {
+                counterexample: format!("  {hit}"),
+            };
+        }
+        tell(finding);
     }
     Ok(())
 }
@@ -167,50 +203,34 @@ fn search<S: Strategy>(
     strategy: &S,
     mut attempt: impl FnMut(S::Value) -> Result<Breach, Fault>,
 ) -> Result<Breach, Fault> {
-    let attempt = std::cell::RefCell::new(&mut attempt);
-    let found = std::cell::RefCell::new(None);
-    let lost = std::cell::RefCell::new(None);
-    let outcome = TestRunner::new(options.config()).run(strategy, |sample| {
-        match (attempt.borrow_mut())(sample) {
-            Ok(None) => Ok(()),
-            Ok(Some((promise, shown))) => {
-                let mut found = found.borrow_mut();
-                // A smaller sample that breaks another promise is another finding.
-                match &*found {
-                    Some((first, _)) if *first != promise => Ok(()),
-                    _ => {
-                        *found = Some((promise, shown));
-                        Err(TestCaseError::fail("broken"))
-                    }
-                }
-            }
-            Err(fault) => {
-                *lost.borrow_mut() = Some(fault);
-                Err(TestCaseError::fail("lost"))
-            }
-        }
-    });
-    match (outcome, lost.into_inner()) {
-        (_, Some(fault)) => Err(fault),
-        (Err(TestError::Abort(reason)), None) => {
-            Err(Fault::Lost(format!("samples can't be made: {reason}")))
-        }
-        _ => Ok(found.into_inner()),
-    }
+    smallest(&options.config(), strategy, |sample, found: Option<&_>| {
+        // A smaller sample that breaks another promise is another finding.
+        let same = |breach: &(Promise, String)| found.is_none_or(|(first, _)| *first == breach.0);
+        attempt(sample).map(|breach| breach.filter(same))
+    })
 }
 
-/// The findings on promises that were all tried at once: one may be broken, and what was not seen broken was kept.
-fn told(function: &str, tried: &[Promise], breach: Breach, tell: &mut dyn FnMut(Finding)) {
+/// The findings on promises that were all tried at once: one may be broken, and what was not seen broken was kept. Whether all
+/// of them were kept.
+fn told(
+    function: &str,
+    tried: &[Promise],
+    outcome: Result<Breach, Fault>,
+    tell: &mut dyn FnMut(Finding),
+) -> Result<bool, Fault> {
+    let untried = |reason: String| Verdict::Untried { reason };
+    let good = matches!(outcome, Ok(None));
     for promise in tried {
-        let verdict = match &breach {
-            None => Verdict::Kept,
-            Some((broken, counterexample)) if broken == promise => Verdict::Broken {
+        let verdict = match &outcome {
+            Ok(None) => Verdict::Kept,
+            Ok(Some((broken, counterexample))) if broken == promise => Verdict::Broken {
                 counterexample: counterexample.clone(),
             },
-            Some((broken, _)) => Verdict::Untried {
-                reason: format!("`{}` is broken", broken.name()),
-            },
+            Ok(Some((broken, _))) => untried(format!("`{}` is broken", broken.name())),
+            Err(fault @ Fault::Spent) => untried(fault.to_string()),
+            Err(fault) => return Err(fault.clone()),
         };
         tell(promise.finding(function, verdict));
     }
+    Ok(good)
 }

@@ -4,7 +4,7 @@ use reference_host::uni::Function;
 use serde_json::{Value as Json, json};
 
 use super::{Finding, Options, Promise, search, told};
-use crate::law::{Batch, Fault, Instances, Plugin, Wire, batches, wire};
+use crate::law::{Batch, Fault, Instances, Plugin, Wire, row, wire};
 
 pub(super) fn try_one(
     plugin: &mut Plugin,
@@ -14,21 +14,17 @@ pub(super) fn try_one(
 ) -> Result<(), Fault> {
     let qname = &function.qname;
     let arguments: Vec<Wire> = function.args.iter().copied().map(wire).collect();
-    let breach = search(options, &batches(&arguments), |batch| {
+    let outcome = search(options, &row(&arguments), |row| {
         plugin.ready(Instances::Fresh)?;
-        let Some(row) = batch.0.into_iter().next() else {
-            return Ok(None);
-        };
         let row = Batch(vec![row]);
         let columns: Json = row.to_json(&arguments);
         match plugin.attempt("invoke-procedure", json!([qname, columns])) {
             Ok(_) => Ok(None),
-            Err(fault @ Fault::Lost(_)) => Err(fault),
+            Err(fault) if fault.ends() => Err(fault),
             Err(fault) => Ok(Promise::of(&fault)
                 .map(|promise| (promise, format!("  call {row}\n    = {fault}")))),
         }
-    })?;
+    });
     let promises = [Promise::Trap, Promise::Limit, Promise::Answer];
-    told(qname, &promises, breach, tell);
-    Ok(())
+    told(qname, &promises, outcome, tell).map(drop)
 }

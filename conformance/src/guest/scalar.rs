@@ -30,11 +30,10 @@ pub(super) fn try_one(
 
     // Without nulls first: what goes wrong then has nothing to do with them.
     let calm = [Promise::Trap, Promise::Limit, Promise::Answer];
-    let breach = search(options, &present, |(batch, _)| {
+    let outcome = search(options, &present, |(batch, _)| {
         sound(plugin, qname, &arguments, &batch)
-    })?;
-    let good = breach.is_none();
-    told(qname, &calm, breach, tell);
+    });
+    let good = told(qname, &calm, outcome, tell)?;
     let rest = [Promise::Nulls, Promise::Determinism, Promise::RowAlignment];
     if !good {
         for promise in rest {
@@ -44,11 +43,10 @@ pub(super) fn try_one(
         return Ok(());
     }
 
-    let breach = search(options, &two, |(batch, _)| {
+    let outcome = search(options, &two, |(batch, _)| {
         nulls(plugin, qname, &arguments, &batch, null_handling)
-    })?;
-    let takes_nulls = breach.is_none();
-    told(qname, &[Promise::Nulls], breach, tell);
+    });
+    let takes_nulls = told(qname, &[Promise::Nulls], outcome, tell)?;
 
     if volatility == Volatility::Volatile {
         let reason = "it is registered as volatile".to_owned();
@@ -63,21 +61,18 @@ pub(super) fn try_one(
     } else {
         present.boxed()
     };
-    let breach = search(options, &samples, |(batch, past)| {
+    let outcome = search(options, &samples, |(batch, past)| {
         determined(plugin, qname, &arguments, &batch, &past)
-    })?;
-    let determined = breach.is_none();
-    told(qname, &[Promise::Determinism], breach, tell);
-    if !determined {
+    });
+    if !told(qname, &[Promise::Determinism], outcome, tell)? {
         let reason = "`determinism` is broken".to_owned();
         tell(Promise::RowAlignment.finding(qname, Verdict::Untried { reason }));
         return Ok(());
     }
-    let breach = search(options, &samples, |(one, two)| {
+    let outcome = search(options, &samples, |(one, two)| {
         aligned(plugin, qname, &arguments, &one, &two)
-    })?;
-    told(qname, &[Promise::RowAlignment], breach, tell);
-    Ok(())
+    });
+    told(qname, &[Promise::RowAlignment], outcome, tell).map(drop)
 }
 
 /// Every null replaced by a value.
@@ -104,7 +99,7 @@ fn invoke(
             Some(Json::Array(cells)) => Ok(Ok(cells.clone())),
             _ => Err(Fault::Lost(format!("`invoke-scalar` answered {column}"))),
         },
-        Err(fault @ Fault::Lost(_)) => Err(fault),
+        Err(fault) if fault.ends() => Err(fault),
         Err(fault) => Ok(Err(fault)),
     }
 }

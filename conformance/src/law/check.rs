@@ -1,13 +1,14 @@
 //! Tries a law on samples, and shrinks what breaks it.
 
-use std::{cell::RefCell, fmt};
+use std::fmt;
 
-use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+use proptest::test_runner::Config;
 use serde_json::Value as Json;
 
 use super::{
     Law,
     sample::Sample,
+    search::smallest,
     subject::{Fault, Instances, Subject, make},
     term::{Batch, Term},
 };
@@ -64,7 +65,7 @@ impl fmt::Display for Counterexample {
 /// Tries these laws, each on as many samples as `config` says.
 ///
 /// # Errors
-/// When the host is lost.
+/// When the host is lost, or the plugin spent.
 pub fn try_all(
     subject: &mut dyn Subject,
     laws: &[Law],
@@ -78,42 +79,24 @@ pub fn try_all(
 /// Tries one law.
 ///
 /// # Errors
-/// When the host is lost.
+/// When the host is lost, or the plugin spent.
 pub fn try_law(subject: &mut dyn Subject, law: Law, config: &Config) -> Result<Trial, Fault> {
     if matches!(law, Law::L14 | Law::L15) && !subject.keeps() {
         return Ok(Trial::Untried);
     }
     let strategy = Sample::any(&subject.signature().arguments);
-    // The runner wants a function that can be called again and again; what it found last is the smallest.
-    let found = RefCell::new(None);
-    let lost = RefCell::new(None);
-    let subject = RefCell::new(subject);
     let mut config = config.clone();
     if law == Law::L16 {
         // There is but one fresh state.
         config.cases = 1;
     }
-    let outcome = TestRunner::new(config).run(&strategy, |sample| {
-        match try_sample(&mut **subject.borrow_mut(), law, &sample) {
-            Ok(None) => Ok(()),
-            Ok(Some(counterexample)) => {
-                *found.borrow_mut() = Some(counterexample);
-                Err(TestCaseError::fail("broken"))
-            }
-            Err(fault) => {
-                *lost.borrow_mut() = Some(fault);
-                Err(TestCaseError::fail("lost"))
-            }
-        }
-    });
-    if let Some(fault) = lost.into_inner() {
-        return Err(fault);
-    }
-    match (outcome, found.into_inner()) {
-        (Ok(()), _) => Ok(Trial::Held),
-        (Err(TestError::Fail(..)), Some(found)) => Ok(Trial::Broken(Box::new(found))),
-        (Err(error), _) => Err(Fault::Lost(format!("samples can't be made: {error}"))),
-    }
+    let found = smallest(&config, &strategy, |sample, _| {
+        try_sample(subject, law, &sample)
+    })?;
+    Ok(match found {
+        Some(found) => Trial::Broken(Box::new(found)),
+        None => Trial::Held,
+    })
 }
 
 /// What a state gives: a value, or a fault that is no fault of the host.
@@ -253,14 +236,14 @@ fn pure_evaluation(
 ) -> Result<Option<Counterexample>, Fault> {
     let term = sample.s.clone().update(&sample.left);
     subject.begin(Instances::Kept)?;
-    let accumulator = match lost(make(subject, &term))? {
+    let accumulator = match given(make(subject, &term))? {
         Ok(accumulator) => accumulator,
         Err(_) => return Ok(None),
     };
-    let before = lost(subject.state(accumulator))?;
-    let first = lost(subject.evaluate(accumulator))?;
-    let second = lost(subject.evaluate(accumulator))?;
-    let after = lost(subject.state(accumulator))?;
+    let before = given(subject.state(accumulator))?;
+    let first = given(subject.evaluate(accumulator))?;
+    let second = given(subject.evaluate(accumulator))?;
+    let after = given(subject.state(accumulator))?;
     let found = |left: String, right: String, left_value, right_value| {
         Some(Counterexample {
             law: Law::L15,
@@ -307,13 +290,13 @@ fn total(subject: &mut dyn Subject) -> Result<Option<Counterexample>, Fault> {
 /// `E(term)`.
 fn value(subject: &mut dyn Subject, term: &Term) -> Result<Given, Fault> {
     let made = make(subject, term).and_then(|accumulator| subject.evaluate(accumulator));
-    lost(made)
+    given(made)
 }
 
 /// The bytes of a term's state, as hexadecimal text.
 fn bytes(subject: &mut dyn Subject, term: &Term) -> Result<Given, Fault> {
     let made = make(subject, term).and_then(|accumulator| subject.state(accumulator));
-    lost(made.map(|state| hex(&state)))
+    given(made.map(|state| hex(&state)))
 }
 
 fn hex(bytes: &[u8]) -> Json {
@@ -322,9 +305,9 @@ fn hex(bytes: &[u8]) -> Json {
 }
 
 /// Keeps what can be held against the plugin apart from what can't.
-fn lost<T>(result: Result<T, Fault>) -> Result<Result<T, Fault>, Fault> {
+fn given<T>(result: Result<T, Fault>) -> Result<Result<T, Fault>, Fault> {
     match result {
-        Err(fault @ Fault::Lost(_)) => Err(fault),
+        Err(fault) if fault.ends() => Err(fault),
         result => Ok(result),
     }
 }

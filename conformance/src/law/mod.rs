@@ -5,13 +5,16 @@ mod check;
 pub mod duty;
 mod plugin;
 mod sample;
+mod search;
 mod subject;
 mod term;
 
 pub use check::{Counterexample, Trial, try_all, try_law};
 pub(crate) use plugin::wire;
 pub use plugin::{Plugin, PluginError, Tried};
+pub(crate) use sample::row;
 pub use sample::{Sample, batches};
+pub(crate) use search::smallest;
 pub use subject::{Fault, Instances, Subject, make};
 pub use term::{Batch, Cell, Signature, Step, Term, Wire};
 

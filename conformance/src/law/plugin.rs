@@ -25,8 +25,17 @@ const ACCUMULATORS: u32 = 400;
 /// How long one call may take at the host; what one export call may take is a limit of the plugin's and much shorter.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Milliseconds that one export call may take, where the host takes limits.
-const CALL_MS: u64 = 2_000;
+/// How long one export call may take, where the host takes limits.
+const CALL_TIME: Duration = Duration::from_secs(2);
+
+/// Memory of one instance, in bytes, where the host takes limits.
+const MEMORY_BYTES: u64 = 256 << 20;
+
+/// Bytes of one answer, where the host takes limits.
+const PAYLOAD_BYTES: u64 = 16 << 20;
+
+/// Calls of one function that may run into a limit before it is left alone.
+const LIMIT_HITS: u32 = 4;
 
 /// The capabilities that every plugin is granted.
 const CAPABILITIES: [&str; 6] = [
@@ -57,8 +66,11 @@ pub struct Plugin {
     id: String,
     functions: Vec<Function>,
     instances: Option<Instances>,
+    call_time: Duration,
     calls: u64,
     opened: u32,
+    limit_hits: u32,
+    limit_hit: Option<String>,
 }
 
 impl Plugin {
@@ -73,6 +85,12 @@ impl Plugin {
             .map_err(|error| refused(error.to_string()))?;
         let config = uni::Config {
             log: Arc::new(Mute),
+            limits: uni::Limits {
+                call_time: CALL_TIME,
+                memory_bytes: MEMORY_BYTES,
+                payload_bytes: PAYLOAD_BYTES,
+                ..uni::Limits::default()
+            },
             ..uni::Config::default()
         };
         let reader = UniHost::new(config).map_err(|error| refused(error.to_string()))?;
@@ -85,9 +103,29 @@ impl Plugin {
             id: loaded.id,
             functions: loaded.functions,
             instances: None,
+            call_time: CALL_TIME,
             calls: 0,
             opened: 0,
+            limit_hits: 0,
+            limit_hit: None,
         })
+    }
+
+    /// Bounds how long one export call may take, where the host takes limits: two seconds if nothing else is said, and at
+    /// least a millisecond.
+    pub fn limit_calls(&mut self, time: Duration) {
+        self.call_time = time.max(Duration::from_millis(1));
+    }
+
+    /// Forgets how often limits were hit: another function is tried.
+    pub(crate) fn refresh(&mut self) {
+        self.limit_hits = 0;
+        self.limit_hit = None;
+    }
+
+    /// The last call that ran into a limit, and what the host said.
+    pub(crate) fn limit_hit(&self) -> Option<&str> {
+        self.limit_hit.as_deref()
     }
 
     /// The plugin's id.
@@ -145,7 +183,8 @@ impl Plugin {
             }
         };
         let limits = json!({
-            "call-ms": CALL_MS, "memory-bytes": 0, "table-elements": 0, "payload-bytes": 0, "instances": 0,
+            "call-ms": u64::try_from(self.call_time.as_millis()).unwrap_or(u64::MAX),
+            "memory-bytes": MEMORY_BYTES, "table-elements": 0, "payload-bytes": PAYLOAD_BYTES, "instances": 0,
         });
         let kept = match instances {
             Instances::Fresh => "fresh",
@@ -232,11 +271,21 @@ impl Plugin {
     /// # Errors
     /// See [`Fault`].
     pub(crate) fn attempt(&mut self, function: &str, arguments: Json) -> Result<Json, Fault> {
+        if self.limit_hits >= LIMIT_HITS {
+            return Err(Fault::Spent);
+        }
         let answer = self.call(function, arguments)?;
         match answer {
             Json::Object(mut members) => match (members.remove("ok"), members.remove("err")) {
                 (Some(value), None) => Ok(value),
-                (None, Some(failure)) => Err(fault(&failure)),
+                (None, Some(failure)) => {
+                    let fault = fault(&failure);
+                    if matches!(&fault, Fault::Host { kind, .. } if kind == "limit") {
+                        self.limit_hits += 1;
+                        self.limit_hit = Some(format!("{function}\n    = {fault}"));
+                    }
+                    Err(fault)
+                }
                 _ => Err(Fault::Lost(format!("`{function}` answered no result"))),
             },
             other => Err(Fault::Lost(format!("`{function}` answered {other}"))),
@@ -359,7 +408,11 @@ pub(super) fn fault(failure: &Json) -> Fault {
     match failure.get("host") {
         Some(error) => Fault::Host {
             kind: text(&error["kind"]),
-            message: text(&error["message"]),
+            // A backtrace has many lines.
+            message: text(&error["message"])
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" "),
         },
         None => Fault::Lost(format!("no failure: {failure}")),
     }

@@ -70,13 +70,16 @@ impl Sample {
 
 /// Batches of rows of these types: mostly short, none and many rows among them.
 pub fn batches(arguments: &[Wire]) -> BoxedStrategy<Batch> {
-    let row = arguments.iter().copied().map(cells).collect::<Vec<_>>();
-    prop_oneof![
-        12 => vec(row.clone(), 0..6),
-        1 => vec(row, 40..120),
-    ]
-    .prop_map(Batch)
-    .boxed()
+    // Many rows are few rows many times: they shrink in few steps.
+    let times = prop_oneof![12 => Just(1), 1 => 8..24_usize];
+    (vec(row(arguments), 0..6), times)
+        .prop_map(|(rows, times)| Batch(vec![rows; times].concat()))
+        .boxed()
+}
+
+/// One row of these types.
+pub(crate) fn row(arguments: &[Wire]) -> Vec<BoxedStrategy<Cell>> {
+    arguments.iter().copied().map(cells).collect()
 }
 
 fn terms(arguments: &[Wire]) -> BoxedStrategy<Term> {

@@ -78,9 +78,20 @@ pub enum Fault {
         /// The host's words.
         message: String,
     },
+    /// The plugin ran into limits so often that no more is asked of it: each time costs as long as a call may take.
+    #[error("its calls ran into limits again and again")]
+    Spent,
     /// The host itself is lost: nothing can be said of the plugin.
     #[error("the host is lost: {0}")]
     Lost(String),
+}
+
+impl Fault {
+    /// Whether it ends the trial, as nothing more can be learned from the plugin.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        matches!(self, Self::Spent | Self::Lost(_))
+    }
 }
 
 /// Makes the state of a term, in an accumulator of its own.

@@ -150,7 +150,8 @@ impl Command {
     }
 }
 
-fn quoted(part: &str) -> String {
+/// A word of a command line, for a shell.
+pub(crate) fn quoted(part: &str) -> String {
     let plain = |char: char| char.is_alphanumeric() || "-_./:=,@%+".contains(char);
     if !part.is_empty() && part.chars().all(plain) {
         return part.to_owned();

@@ -7,7 +7,9 @@
     reason = "counterexamples are meant to be read when a test fails"
 )]
 
+mod guests;
 mod native;
+mod twins;
 
 use conformance::law::{Law, Subject, Trial, try_all, try_law};
 use proptest::test_runner::{Config, RngSeed};

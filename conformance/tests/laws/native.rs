@@ -157,12 +157,7 @@ fn column(array: &ArrayRef) -> Json {
     match array.data_type() {
         DataType::Int64 => {
             let value = array.as_primitive::<Int64Type>().value(0);
-            let value = if value.unsigned_abs() > 1 << 53 {
-                json!(value.to_string())
-            } else {
-                json!(value)
-            };
-            json!({ "int64": cells(valid.then_some(value)) })
+            json!({ "int64": cells(valid.then(|| json!(value))) })
         }
         DataType::Float64 => {
             let value = array.as_primitive::<Float64Type>().value(0);
@@ -172,8 +167,6 @@ fn column(array: &ArrayRef) -> Json {
                 json!(if value > 0.0 { "inf" } else { "-inf" })
             } else if value == 0.0 && value.is_sign_negative() {
                 json!("-0.0")
-            } else if value.fract() == 0.0 && value.abs() < 9e15 {
-                json!(value as i64)
             } else {
                 json!(value)
             };

@@ -10,8 +10,8 @@ pub fn hostile() -> &'static [(&'static dyn Aggregate, &'static str)] {
         (&Hostile::Lies, "answer"),
         (&Hostile::NoStream, "answer"),
         (&Hostile::TrapsInMerge, "trap"),
-        (&Hostile::NeverReturns, "time"),
-        (&Hostile::Swells, "state size"),
+        (&Hostile::NeverReturns, "limit"),
+        (&Hostile::Swells, "state-size"),
     ]
 }
 

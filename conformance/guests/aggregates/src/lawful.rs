@@ -6,7 +6,6 @@ use std::{cmp::Ordering, sync::Arc};
 use arrow::{
     array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray},
     datatypes::{DataType, Float64Type, Int64Type},
-    util::display::array_value_to_string,
 };
 
 use super::{
@@ -327,12 +326,20 @@ impl Fold for Rows {
 /// One cell, unlike that of any other value: floats by their bits.
 fn word(column: &ArrayRef, row: usize) -> String {
     if column.is_null(row) {
-        return "null".to_owned();
+        "null".to_owned()
+    } else if let Some(numbers) = column.as_primitive_opt::<Int64Type>() {
+        numbers.value(row).to_string()
+    } else if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
+        format!("{:016x}", floats.value(row).to_bits())
+    } else if let Some(texts) = column.as_string_opt::<i32>() {
+        format!("{:?}", texts.value(row))
+    } else if let Some(truths) = column.as_boolean_opt() {
+        truths.value(row).to_string()
+    } else if let Some(bytes) = column.as_binary_opt::<i32>() {
+        format!("{:?}", bytes.value(row))
+    } else {
+        "?".to_owned()
     }
-    if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
-        return format!("{:016x}", floats.value(row).to_bits());
-    }
-    array_value_to_string(column, row).map_or("?".to_owned(), |cell| format!("{cell:?}"))
 }
 
 /// The three greatest numbers, as a text: `9 8 8`.

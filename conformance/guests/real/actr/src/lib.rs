@@ -87,7 +87,10 @@ impl exports::actr::workload::workload::Guest for Workload {
     fn on_data_stream(chunk: DataStream, sender: ActrId) -> Result<(), ActrError> {
         host::log_message(
             "info",
-            &format!("{} {} from {}", chunk.stream_id, chunk.sequence, sender.type_.name),
+            &format!(
+                "{} {} from {}",
+                chunk.stream_id, chunk.sequence, sender.type_.name
+            ),
         );
         Ok(())
     }

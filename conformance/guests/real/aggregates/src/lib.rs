@@ -1,13 +1,16 @@
 //! A plugin of `uni:plugin@0.1.0`, world `aggregate-plugin`: decodes Arrow IPC, calls the aggregate, encodes its answer.
 
-use std::{cell::RefCell, fmt::Write as _, sync::Arc};
+// By path, not as a dependency: where a dependency outside this workspace lies would show in the bytes.
+#[path = "../../../aggregates/src/lib.rs"]
+#[allow(dead_code, reason = "one of lawful and unlawful is left out")]
+mod aggregates;
 
-use aggregates::{Aggregate, Failure, Memory, Rows, type_name};
+use std::{cell::RefCell, fmt::Write as _};
+
+use self::aggregates::{Aggregate, Failure, Memory, Rows, type_name};
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
     datatypes::{Field, Schema},
-    error::ArrowError,
-    ipc::{reader::StreamReader, writer::StreamWriter},
 };
 
 wit_bindgen::generate!({
@@ -89,7 +92,9 @@ impl Guest for Plugin {
                 .ok_or_else(|| error(0x101, "partial states are no Binary column".to_owned()))?;
             others.extend((0..column.len()).map(|row| column.value(row)));
         }
-        settle(with_memory(|memory| aggregate.merge(memory, &state, &others)))
+        settle(with_memory(|memory| {
+            aggregate.merge(memory, &state, &others)
+        }))
     }
 
     fn agg_evaluate(qname: String, state: Vec<u8>) -> Result<Vec<u8>, FnError> {
@@ -103,8 +108,12 @@ impl Guest for Plugin {
 
 fn aggregates() -> Vec<&'static dyn Aggregate> {
     if cfg!(feature = "unlawful") {
-        let unlawful = aggregates::unlawful().iter().map(|(aggregate, _)| *aggregate);
-        let hostile = aggregates::hostile().iter().map(|(aggregate, _)| *aggregate);
+        let unlawful = aggregates::unlawful()
+            .iter()
+            .map(|(aggregate, _)| *aggregate);
+        let hostile = aggregates::hostile()
+            .iter()
+            .map(|(aggregate, _)| *aggregate);
         unlawful.chain(hostile).collect()
     } else {
         aggregates::lawful().to_vec()
@@ -112,7 +121,9 @@ fn aggregates() -> Vec<&'static dyn Aggregate> {
 }
 
 fn find(qname: &str) -> Result<&'static dyn Aggregate, FnError> {
-    let name = qname.strip_prefix(ID).and_then(|rest| rest.strip_prefix('.'));
+    let name = qname
+        .strip_prefix(ID)
+        .and_then(|rest| rest.strip_prefix('.'));
     let all = aggregates();
     all.into_iter()
         .find(|aggregate| Some(aggregate.name()) == name)
@@ -137,20 +148,13 @@ fn settle(result: Result<Vec<u8>, Failure>) -> Result<Vec<u8>, FnError> {
 }
 
 fn read(bytes: &[u8]) -> Result<Vec<RecordBatch>, FnError> {
-    let batches = StreamReader::try_new(bytes, None).and_then(Iterator::collect);
-    batches.map_err(|problem: ArrowError| error(0x103, format!("no Arrow IPC stream: {problem}")))
+    stream::read(bytes).map_err(|problem| error(0x103, format!("no Arrow IPC stream: {problem}")))
 }
 
 fn write(value: ArrayRef) -> Result<Vec<u8>, FnError> {
     let field = Field::new("value", value.data_type().clone(), true);
-    let schema = Arc::new(Schema::new(vec![field]));
-    let encode = || {
-        let batch = RecordBatch::try_new(schema.clone(), vec![value])?;
-        let mut writer = StreamWriter::try_new(Vec::new(), &schema)?;
-        writer.write(&batch)?;
-        writer.into_inner()
-    };
-    encode().map_err(|problem| error(0x104, problem.to_string()))
+    let bytes = stream::write(Schema::new(vec![field]), 1, |_| vec![value.clone()]);
+    bytes.map_err(|problem| error(0x104, problem.to_string()))
 }
 
 fn error(code: u32, message: String) -> FnError {

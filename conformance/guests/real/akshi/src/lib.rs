@@ -22,6 +22,9 @@ impl Guest for Agent {
         host::log("info", &format!("noted {noted}"))?;
         let dice = host::random_bytes(16)?;
         host::log("info", &format!("dice {}", dice.len()))?;
-        host::log("info", &format!("greeting {}", host::config_get("greeting")?))
+        host::log(
+            "info",
+            &format!("greeting {}", host::config_get("greeting")?),
+        )
     }
 }

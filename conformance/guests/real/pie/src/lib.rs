@@ -19,7 +19,10 @@ impl exports::pie::inferlet::run::Guest for Inferlet {
 
         let runs = core::store_get("runs").unwrap_or_default() + "x";
         core::store_set("runs", &runs);
-        core::send(&format!("runs: {}", core::store_get("runs").unwrap_or_default()));
+        core::send(&format!(
+            "runs: {}",
+            core::store_get("runs").unwrap_or_default()
+        ));
 
         let name = core::get_all_models()
             .into_iter()

@@ -1,15 +1,12 @@
 //! A plugin of `uni:plugin@0.1.0`, world `scalar-plugin`: decodes Arrow IPC, computes a column, encodes it.
 
-use std::{
-    cell::Cell,
-    sync::Arc,
-};
+use std::{cell::Cell, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BinaryArray, Float64Array, Int64Array, RecordBatch, StringArray},
+    array::{
+        Array, ArrayRef, AsArray, BinaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    },
     datatypes::{Field, Float64Type, Int64Type, Schema},
-    error::ArrowError,
-    ipc::{reader::StreamReader, writer::StreamWriter},
 };
 
 wit_bindgen::generate!({
@@ -32,7 +29,12 @@ const ID: &str = "sums.honest";
 const ID: &str = "sums.dishonest";
 
 /// Name, types of the arguments, type of the result, who deals with nulls.
-type Entry = (&'static str, &'static [&'static str], &'static str, &'static str);
+type Entry = (
+    &'static str,
+    &'static [&'static str],
+    &'static str,
+    &'static str,
+);
 
 #[cfg(not(feature = "unlawful"))]
 const FUNCTIONS: &[Entry] = &[
@@ -66,6 +68,8 @@ const FUNCTIONS: &[Entry] = &[
     ("no-stream", &["int64"], "int64", "user_handled"),
     // Never returns.
     ("never-returns", &["int64"], "int64", "user_handled"),
+    // Answers with all the memory it can get.
+    ("swells", &["int64"], "int64", "user_handled"),
 ];
 
 impl Guest for Plugin {
@@ -93,14 +97,20 @@ impl Guest for Plugin {
             .strip_prefix(ID)
             .and_then(|rest| rest.strip_prefix('.'))
             .unwrap_or_default();
-        let batch = StreamReader::try_new(&ipc_bytes[..], None)
-            .and_then(|mut stream| stream.next().transpose())
-            .map_err(|problem: ArrowError| error(0x103, format!("no Arrow IPC stream: {problem}")))?
-            .ok_or_else(|| error(0x103, "no batch".to_owned()))?;
-        if name == "no-stream" {
-            return Ok(b"not a stream".to_vec());
+        let batches = stream::read(&ipc_bytes)
+            .map_err(|problem| error(0x103, format!("no Arrow IPC stream: {problem}")))?;
+        let [batch] = &batches[..] else {
+            return Err(error(
+                0x103,
+                format!("{} batches in place of one", batches.len()),
+            ));
+        };
+        match name {
+            "no-stream" => return Ok(b"not a stream".to_vec()),
+            "swells" => return Ok(swollen()),
+            _ => {}
         }
-        let column = compute(name, &batch)
+        let column = compute(name, batch)
             .ok_or_else(|| error(0x102, format!("no function {qname:?} of these columns")))?;
         write(column)
     }
@@ -123,7 +133,12 @@ fn compute(name: &str, batch: &RecordBatch) -> Option<ArrayRef> {
         }
         "half" => {
             let numbers = batch.columns().first()?.as_primitive_opt::<Float64Type>()?;
-            Arc::new(numbers.iter().map(|number| Some(number? / 2.0)).collect::<Float64Array>())
+            Arc::new(
+                numbers
+                    .iter()
+                    .map(|number| Some(number? / 2.0))
+                    .collect::<Float64Array>(),
+            )
         }
         "length" => {
             let length = |text: Option<&str>| Some(text?.chars().count() as i64);
@@ -139,7 +154,9 @@ fn compute(name: &str, batch: &RecordBatch) -> Option<ArrayRef> {
         "counts-on" => {
             let seen = SEEN.get();
             SEEN.set(seen + rows as i64);
-            Arc::new(Int64Array::from_iter_values((0..rows as i64).map(|row| seen + row)))
+            Arc::new(Int64Array::from_iter_values(
+                (0..rows as i64).map(|row| seen + row),
+            ))
         }
         "runs-on" => {
             let sums = ints(0)?.iter().scan(0_i64, |sum, number| {
@@ -162,16 +179,18 @@ fn compute(name: &str, batch: &RecordBatch) -> Option<ArrayRef> {
     })
 }
 
+fn swollen() -> Vec<u8> {
+    let mut bytes = vec![0; 1024];
+    while bytes.try_reserve_exact(bytes.len()).is_ok() {
+        bytes.extend_from_within(..);
+    }
+    bytes
+}
+
 fn write(column: ArrayRef) -> Result<Vec<u8>, FnError> {
     let field = Field::new("value", column.data_type().clone(), true);
-    let schema = Arc::new(Schema::new(vec![field]));
-    let encode = || {
-        let batch = RecordBatch::try_new(schema.clone(), vec![column])?;
-        let mut writer = StreamWriter::try_new(Vec::new(), &schema)?;
-        writer.write(&batch)?;
-        writer.into_inner()
-    };
-    encode().map_err(|problem| error(0x104, problem.to_string()))
+    let bytes = stream::write(Schema::new(vec![field]), 1, |_| vec![column.clone()]);
+    bytes.map_err(|problem| error(0x104, problem.to_string()))
 }
 
 fn error(code: u32, message: String) -> FnError {

@@ -28,14 +28,20 @@ impl Guest for Instance {
             // The input is a list of whole numbers.
             "tool" => {
                 let digits = input_json.trim().trim_matches(['[', ']']);
-                let sum: i64 = digits.split(',').filter_map(|n| n.trim().parse::<i64>().ok()).sum();
+                let sum: i64 = digits
+                    .split(',')
+                    .filter_map(|n| n.trim().parse::<i64>().ok())
+                    .sum();
                 format!(r#"{{"summary": "added", "content": "{sum}"}}"#)
             }
             // The input is a URL.
             "other" => {
                 let answer = request(&format!(r#"{{"method": "GET", "url": {input_json}}}"#));
                 let failed = answer.contains(r#""error""#);
-                format!(r#"{{"summary": "{}"}}"#, if failed { "refused" } else { "fetched" })
+                format!(
+                    r#"{{"summary": "{}"}}"#,
+                    if failed { "refused" } else { "fetched" }
+                )
             }
             _ => r#"{"summary": "unknown tool"}"#.to_owned(),
         }
@@ -47,10 +53,16 @@ impl Guest for Instance {
     }
 
     fn status() -> String {
-        format!(r#"{{"state": "running", "data": {{"events": {}}}}}"#, EVENTS.get())
+        format!(
+            r#"{{"state": "running", "data": {{"events": {}}}}}"#,
+            EVENTS.get()
+        )
     }
 
     fn stop() -> String {
-        format!(r#"{{"state": "stopped", "data": {{"events": {}}}}}"#, EVENTS.get())
+        format!(
+            r#"{{"state": "stopped", "data": {{"events": {}}}}}"#,
+            EVENTS.get()
+        )
     }
 }
