@@ -67,6 +67,9 @@ impl Case {
         if environment.limits.0.is_some() {
             return Err("this host's limits can't be set".into());
         }
+        if environment.instances.0.is_some() {
+            return Err("this host's instances can't be set".into());
+        }
         let traceparent = environment
             .traceparent
             .0

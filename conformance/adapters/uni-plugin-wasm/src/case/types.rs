@@ -20,6 +20,8 @@ pub(super) struct Environment {
     pub(super) traceparent: Opt<String>,
     /// Never `some`, because `limits` is not declared.
     pub(super) limits: Opt<serde_json::Value>,
+    /// Never `some`, because `instances` is not declared.
+    pub(super) instances: Opt<serde_json::Value>,
 }
 
 #[derive(Debug, Deserialize)]
