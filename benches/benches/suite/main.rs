@@ -1,6 +1,6 @@
 //! The suite itself: what each stage takes for a case, and that the time grows with the number of cases and no faster.
 //!
-//! Parsing, generating and encoding are timed over all cases; compiling, running, decoding and judging over every eighth that
+//! Parsing, generating and encoding are timed over all cases; compiling, running, decoding and judging over every 32nd that
 //! demands no wait. The floor of the whole is what `witgate run --timings` shows, too: the same guests compiled,
 //! instantiated and run on the same host, with nothing planned, decoded or judged.
 
@@ -24,7 +24,7 @@ use wasmtime::component::Component;
 use crate::sample::Sample;
 
 /// How often each stage is timed over all its cases.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 fn main() {
     let suite = load();

@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 const LONG: Duration = Duration::from_millis(60);
 
 /// One of so many cases is taken.
-const STRIDE: usize = 8;
+const STRIDE: usize = 32;
 
 /// The sample.
 pub(crate) struct Sample<'a> {

@@ -162,7 +162,7 @@ fn it_is_fast_in_bulk() {
             scope.spawn(move || {
                 for number in 0..1000 {
                     space
-                        .set("one", &format!("{writer}:{number}"))
+                        .set("one", format!("{writer}:{number}"))
                         .expect("room");
                 }
             });

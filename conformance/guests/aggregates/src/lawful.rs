@@ -535,6 +535,7 @@ impl Fold for Median {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 mod tests {
     use arrow::array::{Float64Array, Int64Array, StringArray};
 
