@@ -16,6 +16,9 @@ use crate::host::{Bench, Host, Task, net, pairs, program};
 /// Timed calls of one round, after a tenth as many that are not.
 const CALLS: usize = 2_000;
 
+/// Calls into the host that each series with a promise makes: it asks, takes a pollable, blocks on it, and gets what came.
+const HOST_CALLS: f64 = 4.0;
+
 /// Rounds of each series, all series in turn.
 const ROUNDS: usize = 8;
 
@@ -90,6 +93,10 @@ pub(crate) fn measure(bench: &Bench, floor: &Floor, records: &mut Vec<Record>) {
             times.extend(pairs(&readings(bench, &far, guest)));
         }
     }
+    let whole = floors
+        .iter()
+        .map(|wake| wake + (HOST_CALLS - 1.0) * floor.call);
+    let whole = Times::from_nanos(whole);
     let floors = Times::from_nanos(floors);
     let across = Times::from_nanos(across);
     let readings = times
@@ -119,6 +126,12 @@ pub(crate) fn measure(bench: &Bench, floor: &Floor, records: &mut Vec<Record>) {
         }
         records.push(record.histogram(&times));
         if series.promised.is_some() {
+            let name = format!("{}, beside its {HOST_CALLS} calls made bare", series.name);
+            records.push(
+                Record::times(group, name, &times)
+                    .above(&whole)
+                    .note("the floor of the promise has one call; the interface takes four"),
+            );
             let name = format!("{}, beside the floor across threads", series.name);
             records.push(Record::times(group, name, &times).above(&across));
         }
