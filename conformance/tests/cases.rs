@@ -1,6 +1,8 @@
 //! Every case is a test of its own, on the reference host.
 
-use std::{collections::BTreeSet, path::Path, process::ExitCode};
+#![expect(clippy::print_stderr, reason = "a note for who runs the tests")]
+
+use std::{collections::BTreeSet, num::NonZero, path::Path, process::ExitCode};
 
 use conformance::{
     contract::Files,
@@ -10,9 +12,17 @@ use conformance::{
     suite::Suite,
 };
 use libtest_mimic::{Arguments, Failed, Trial};
+use reference_host::engine;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Most cases wait for a while: for a timer, a server, or what must not come.
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    arguments.test_threads.get_or_insert(2 * processors);
+    let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+    if let Err(error) = engine::keep_compiled(&compiled) {
+        eprintln!("compiled guests are not kept: {error}");
+    }
     let suite: &'static Suite = match Suite::load(&Files::embedded()) {
         Ok(suite) => Box::leak(Box::new(suite)),
         Err(error) => {

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use wasmtime::component::Component;
 use wasmtime::{
-    Config, Enabled, Engine, OptLevel, PoolingAllocationConfig, RegallocAlgorithm, ResourceLimiter,
-    Store, UpdateDeadline,
+    CacheConfig, Config, Enabled, Engine, OptLevel, PoolingAllocationConfig, RegallocAlgorithm,
+    ResourceLimiter, Store, UpdateDeadline,
 };
 
 /// Time between two epochs. A computing guest gives its thread back to the other instances this often.
@@ -37,7 +38,7 @@ const RESIDENT_BYTES: usize = 32 << 20;
 const BLIND_RESIDENT_BYTES: usize = 16 << 10;
 
 /// Components a [`Cache`] keeps before it forgets the oldest.
-const CACHE_ENTRIES: usize = 512;
+const CACHE_ENTRIES: usize = 128;
 
 /// Bytes of component binaries a [`Cache`] keeps before it forgets the oldest.
 const CACHE_BYTES: usize = 256 << 20;
@@ -52,6 +53,46 @@ pub enum EngineError {
     /// The machine refused what the pool or the ticker needs.
     #[error("the engine could not be set up: {0}")]
     Setup(String),
+}
+
+/// Where compiled components are kept between runs.
+static KEPT: OnceLock<wasmtime::Cache> = OnceLock::new();
+
+/// Keeps compiled components in a folder, for this process and those after it: what was compiled once is read back, keyed by
+/// the bytes, the engine's version and its settings. The folder is made when it is not there, and kept below half a GiB by
+/// forgetting what was not used for longest. Whatever fails there later only costs the compilation.
+///
+/// Must come before the first use of the engine, and binds at most once in a process.
+///
+/// # Errors
+/// [`EngineError::Setup`] when the folder can't be used, or there is one already.
+pub fn keep_compiled(directory: &Path) -> Result<(), EngineError> {
+    let setup = |reason: String| EngineError::Setup(reason);
+    let directory = std::path::absolute(directory).map_err(|error| setup(error.to_string()))?;
+    let mut config = CacheConfig::new();
+    config
+        .with_directory(directory)
+        .with_baseline_compression_level(1);
+    let cache = wasmtime::Cache::new(config).map_err(|error| setup(format!("{error:#}")))?;
+    KEPT.set(cache)
+        .map_err(|_| setup("compiled components are kept in a folder already".into()))
+}
+
+/// What came of [`keep_compiled`] so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Components read back from the folder.
+    pub read: usize,
+    /// Components compiled, and put into it.
+    pub compiled: usize,
+}
+
+/// What came of [`keep_compiled`] so far; nothing without it.
+pub fn kept() -> Kept {
+    KEPT.get().map_or_else(Kept::default, |cache| Kept {
+        read: cache.cache_hits(),
+        compiled: cache.cache_misses(),
+    })
 }
 
 /// The engine of this process: built at first use, then kept for ever.
@@ -109,7 +150,8 @@ fn build() -> Result<Engine, EngineError> {
         .max_wasm_stack(512 << 10)
         .async_stack_size(2 << 20)
         .allocation_strategy(pool);
-    let engine = Engine::new(&config).map_err(|error| EngineError::Setup(format!("{error:#}")))?;
+    let engine = Engine::new(keeping(&mut config))
+        .map_err(|error| EngineError::Setup(format!("{error:#}")))?;
     let weak = engine.weak();
     std::thread::Builder::new()
         .name("epochs".into())
@@ -122,6 +164,11 @@ fn build() -> Result<Engine, EngineError> {
         })
         .map_err(|error| EngineError::Setup(error.to_string()))?;
     Ok(engine)
+}
+
+/// With the folder of [`keep_compiled`], when there is one.
+pub(crate) fn keeping(config: &mut Config) -> &Config {
+    config.cache(KEPT.get().cloned())
 }
 
 /// What was made from component binaries, by their bytes. Bounded: the oldest entry leaves first.

@@ -4,6 +4,7 @@
 use std::io::{self, BufWriter};
 
 fn main() -> anyhow::Result<()> {
+    conformance::host::reference::keep_compiled()?;
     let output = BufWriter::new(io::stdout());
     Ok(conformance::host::reference::serve(
         io::stdin().lock(),

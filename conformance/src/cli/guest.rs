@@ -6,11 +6,11 @@ use std::{
 
 use clap::Args;
 
-use super::Problem;
+use super::{Problem, reference};
 use crate::{
     exit,
     guest::{Finding, Options, Verdict, try_plugin},
-    host::{Launcher, process::ProcessLauncher, reference::ReferenceLauncher},
+    host::{Launcher, process::ProcessLauncher},
     law::{Fault, Plugin, PluginError},
     report::failure::quoted,
 };
@@ -54,7 +54,7 @@ pub(super) fn main(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Pro
     let component = std::fs::read(&arguments.plugin)
         .map_err(|error| Problem::usage(format!("failed to read {path}: {error}")))?;
     let launcher: Box<dyn Launcher> = match arguments.adapter.as_slice() {
-        [] => Box::new(ReferenceLauncher),
+        [] => Box::new(reference()?),
         command => Box::new(ProcessLauncher::new(command.to_vec())),
     };
     let mut plugin = Plugin::open(component, &*launcher).map_err(|error| match error {

@@ -17,7 +17,12 @@ use std::{error::Error, ffi::OsString, io::Write, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use self::output::Output;
-use crate::{contract::Files, exit, suite::Suite};
+use crate::{
+    contract::Files,
+    exit,
+    host::reference::{ReferenceLauncher, keep_compiled},
+    suite::Suite,
+};
 
 /// Tells whether a host honours a WIT world.
 #[derive(Debug, Parser)]
@@ -148,6 +153,12 @@ fn command(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<u8, Problem> {
 
 fn suite(files: &Files, contract: Option<&str>) -> Result<Suite, Problem> {
     Suite::load_only(files, contract).map_err(|error| Problem::usage(chain(&error)))
+}
+
+/// The reference host, in this process.
+fn reference() -> Result<ReferenceLauncher, Problem> {
+    keep_compiled().map_err(|error| Problem::usage(format!("WITGATE_CACHE: {error}")))?;
+    Ok(ReferenceLauncher)
 }
 
 /// An error and why it came.

@@ -13,6 +13,7 @@ use rand::{SeedableRng as _, seq::SliceRandom as _};
 use super::{
     Problem, Selection, chain,
     expectations::Expectations,
+    reference,
     select::known_profiles,
     suite,
     tell::{Teller, Told},
@@ -21,7 +22,7 @@ use crate::{
     case::model::Case,
     contract::Files,
     exit,
-    host::{Launcher, process::ProcessLauncher, reference::ReferenceLauncher},
+    host::{Launcher, process::ProcessLauncher},
     report::{failure::Command, json, markdown, summary::Summary, terminal::Terminal},
     run::{
         Run, RunError,
@@ -87,7 +88,7 @@ pub(super) fn main(
         cases.shuffle(&mut rand::rngs::StdRng::seed_from_u64(seed));
     }
     let launcher: Box<dyn Launcher> = match arguments.adapter.as_slice() {
-        [] => Box::new(ReferenceLauncher),
+        [] => Box::new(reference()?),
         command => Box::new(ProcessLauncher::new(command.to_vec())),
     };
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

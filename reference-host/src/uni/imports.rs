@@ -100,7 +100,7 @@ fn metered_engine() -> Result<Engine, String> {
         .consume_fuel(true)
         .max_wasm_stack(512 << 10)
         .async_stack_size(2 << 20);
-    let engine = Engine::new(&config).map_err(|e| format!("{e:#}"))?;
+    let engine = Engine::new(engine::keeping(&mut config)).map_err(|e| format!("{e:#}"))?;
     let weak = engine.weak();
     std::thread::Builder::new()
         .name("uni-epochs".into())

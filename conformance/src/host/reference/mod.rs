@@ -13,10 +13,13 @@ mod wire;
 mod yoi;
 
 use std::{
+    path::Path,
     sync::mpsc::{Receiver, RecvTimeoutError},
     time::Instant,
 };
 
+use etcetera::{BaseStrategy as _, choose_base_strategy};
+use reference_host::engine::{self, EngineError};
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use self::serve::{ServeError, serve};
@@ -25,6 +28,24 @@ use super::{
     Host, HostFault, Launcher,
     protocol::{Hello, Message, Request, VERSION},
 };
+
+/// Keeps compiled guests between runs: in the folder that the environment variable `WITGATE_CACHE` names, or else in `witgate` in
+/// the user's cache folder; nowhere when the variable is empty. For programs, before they start the first host.
+///
+/// # Errors
+/// The folder that the variable names can't be used. That the user has none, or one that can't be written, is no error.
+pub fn keep_compiled() -> Result<(), EngineError> {
+    let named = std::env::var_os("WITGATE_CACHE");
+    let usual = || Some(choose_base_strategy().ok()?.cache_dir().join("witgate"));
+    match named {
+        Some(folder) if folder.is_empty() => Ok(()),
+        Some(folder) => engine::keep_compiled(Path::new(&folder)),
+        None => {
+            let _ = usual().map(|folder| engine::keep_compiled(&folder));
+            Ok(())
+        }
+    }
+}
 
 /// Starts reference hosts in this process.
 #[derive(Clone, Copy, Debug, Default)]
