@@ -100,38 +100,49 @@ fn a_host_that_carries_out_no_whole_aggregation_is_tried_by_accumulators() {
 
 #[test]
 fn wrong_hosts_are_convicted_of_what_they_break_and_small_plans_show_it() {
-    let (mut out, mut wrong) = (String::new(), Vec::new());
-    for mistake in Mistake::ALL {
-        for duty in Duty::ALL {
-            let breaks = mistake.breaks().contains(&duty);
-            let mut config = config();
-            if !breaks {
-                config.cases = ACQUITTAL.max(config.cases / 256 * ACQUITTAL);
-            } else if std::env::var_os("REGRESSIONS").is_some() {
-                config.failure_persistence =
-                    Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS)));
-            }
-            let host = Box::new(Faulty::new(reference(), *mistake));
-            match broken(host, duty, &config) {
-                Some(found) if breaks => {
-                    out += &format!("{mistake:?} breaks {}:\n{found}\n\n", duty.name());
-                }
-                None if !breaks => {}
-                Some(found) => {
-                    wrong.push(format!(
-                        "{mistake:?} is convicted of {}: {found}",
-                        duty.name()
-                    ));
-                }
-                None => wrong.push(format!("{mistake:?} is acquitted of {}", duty.name())),
-            }
-        }
-    }
+    // A host and who drives it wait for each other most of the time.
+    let (out, wrong): (Vec<_>, Vec<_>) = std::thread::scope(|scope| {
+        let tried: Vec<_> = Mistake::ALL
+            .iter()
+            .map(|mistake| scope.spawn(|| convictions(*mistake)))
+            .collect();
+        let tried = tried.into_iter().map(|thread| thread.join().unwrap());
+        tried.unzip()
+    });
+    let (out, wrong) = (out.concat(), wrong.concat());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // Seeds that are added while it runs are tried at once, and show other plans.
     if std::env::var_os("REGRESSIONS").is_none() {
         insta::assert_snapshot!("counterexamples", out);
     }
+}
+
+/// What shows what a wrong host breaks, and where it was judged wrongly itself.
+fn convictions(mistake: Mistake) -> (String, Vec<String>) {
+    let (mut out, mut wrong) = (String::new(), Vec::new());
+    for duty in Duty::ALL {
+        let breaks = mistake.breaks().contains(&duty);
+        let mut config = config();
+        if !breaks {
+            config.cases = ACQUITTAL.max(config.cases / 256 * ACQUITTAL);
+        } else if std::env::var_os("REGRESSIONS").is_some() {
+            config.failure_persistence =
+                Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS)));
+        }
+        let host = Box::new(Faulty::new(reference(), mistake));
+        match broken(host, duty, &config) {
+            Some(found) if breaks => {
+                out += &format!("{mistake:?} breaks {}:\n{found}\n\n", duty.name());
+            }
+            None if !breaks => {}
+            Some(found) => wrong.push(format!(
+                "{mistake:?} is convicted of {}: {found}",
+                duty.name()
+            )),
+            None => wrong.push(format!("{mistake:?} is acquitted of {}", duty.name())),
+        }
+    }
+    (out, wrong)
 }
 
 #[test]
