@@ -5,11 +5,18 @@ cd "$(dirname "$0")/.."
 cargo build --quiet -p conformance --bins
 witgate=target/debug/witgate
 
+# Every guest is compiled in the run that is measured; the last figure is of a run that reads back what one before it compiled.
+export WITGATE_CACHE=
 run=$($witgate run --timings)
 process=$($witgate run --timings -- target/debug/witgate-reference)
 guests=$(cargo test --quiet -p conformance --test guests -- --nocapture 2>&1 | grep 'guests: median')
 memory=$(scripts/peak-memory.sh)
 instances=$($witgate run --timings 'pie.core.lifecycle.instances-1000' | grep 'instances-1000' | tail -n 1)
+compiled=$(mktemp -d)
+trap 'rm -rf "$compiled"' EXIT
+WITGATE_CACHE=$compiled $witgate run > /dev/null
+again=$(WITGATE_CACHE=$compiled $witgate run | tail -n 1)
+four=$(WITGATE_CACHE=$compiled $witgate run --jobs 4 | tail -n 1)
 
 {
   cat <<PAGE
@@ -30,6 +37,13 @@ $run
 
 \`\`\`text
 $process
+\`\`\`
+
+## The same in process, with the guests that an earlier run compiled; with two workers and with four
+
+\`\`\`text
+$again
+$four
 \`\`\`
 
 ## Guests

@@ -22,7 +22,7 @@ use crate::{
     case::model::Case,
     contract::Files,
     exit,
-    host::{Launcher, process::ProcessLauncher},
+    host::{Launcher, process::ProcessLauncher, reference::ReferenceLauncher},
     report::{failure::Command, json, markdown, summary::Summary, terminal::Terminal},
     run::{
         Run, RunError,
@@ -50,7 +50,8 @@ pub(super) struct Arguments {
     /// A line for every case, also for those that pass.
     #[arg(long, short)]
     verbose: bool,
-    /// Shows the slowest ten cases, and the same run with nothing judged, as the floor of its time.
+    /// Shows the slowest ten cases, and the same run with nothing judged, as the floor of its time; both compile every
+    /// guest anew.
     #[arg(long)]
     timings: bool,
     /// A file of verdicts that are known and accepted for this host.
@@ -88,6 +89,8 @@ pub(super) fn main(
         cases.shuffle(&mut rand::rngs::StdRng::seed_from_u64(seed));
     }
     let launcher: Box<dyn Launcher> = match arguments.adapter.as_slice() {
+        // A floor that compiles stands beside a run that compiles.
+        [] if arguments.timings => Box::new(ReferenceLauncher),
         [] => Box::new(reference()?),
         command => Box::new(ProcessLauncher::new(command.to_vec())),
     };
