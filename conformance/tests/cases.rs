@@ -6,21 +6,19 @@ use std::{collections::BTreeSet, num::NonZero, path::Path, process::ExitCode};
 
 use conformance::{
     contract::Files,
-    host::reference::ReferenceLauncher,
+    host::reference::{ReferenceLauncher, keep_compiled},
     report::failure::{self, Command},
     run::{Event, Run, verdict::Outcome},
     suite::Suite,
 };
 use libtest_mimic::{Arguments, Failed, Trial};
-use reference_host::engine;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Most cases wait for a while: for a timer, a server, or what must not come.
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     arguments.test_threads.get_or_insert(2 * processors);
-    let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
-    if let Err(error) = engine::keep_compiled(&compiled) {
+    if let Err(error) = keep_compiled() {
         eprintln!("compiled guests are not kept: {error}");
     }
     let suite: &'static Suite = match Suite::load(&Files::embedded()) {

@@ -250,6 +250,13 @@ fn usage() {
         exit::USAGE,
         "no verdict `perhaps`",
     );
+    let no_folder = Command::new(env!("CARGO_BIN_EXE_witgate"))
+        .args(["run", QUICK])
+        .env("WITGATE_CACHE", wrong)
+        .output()
+        .unwrap();
+    assert_eq!(code(&no_folder), Some(exit::USAGE));
+    assert!(text(&no_folder).contains("WITGATE_CACHE: "));
 }
 
 #[test]
