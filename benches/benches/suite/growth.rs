@@ -18,7 +18,7 @@ const CASES: usize = 48;
 const FACTORS: [usize; 3] = [1, 4, 16];
 
 /// Rounds, all sizes in turn.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// What sixteen times the cases may take, as a multiple.
 const PROMISE: f64 = 17.0;

@@ -1,0 +1,33 @@
+;; Two scalar functions: `a.b.f` gives back what it gets, `a.b.huge` answers with 512 MiB that nobody wrote to. They cost memory
+;; only where a host copies them.
+(module
+  (memory (export "memory") 1)
+  (global $heap (mut i32) (i32.const 4096))
+  (data (i32.const 64) "{\"id\":\"a.b\",\"version\":\"1.0.0\",\"capabilities\":[\"scalar-fn\"]}")
+  (data (i32.const 160) "{\"entries\":[{\"kind\":\"scalar\",\"qname\":\"a.b.huge\",\"signature\":{\"args\":[{\"kind\":\"primitive\",\"arrow\":\"int64\"}],\"returns\":{\"kind\":\"primitive\",\"arrow\":\"int64\"}}},{\"kind\":\"scalar\",\"qname\":\"a.b.f\",\"signature\":{\"args\":[{\"kind\":\"primitive\",\"arrow\":\"int64\"}],\"returns\":{\"kind\":\"primitive\",\"arrow\":\"int64\"}}}]}")
+  (func (export "cabi_realloc") (param $old i32) (param $old-size i32) (param $align i32) (param $size i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 15)) (i32.const -16)))
+    (global.set $heap (i32.add (local.get $at) (local.get $size)))
+    (local.get $at))
+  (func (export "cabi_post_invoke-scalar") (param i32) (global.set $heap (i32.const 4096)))
+  (func $text (param $at i32) (param $size i32) (result i32)
+    (i32.store (i32.const 16) (local.get $at))
+    (i32.store (i32.const 20) (local.get $size))
+    (i32.const 16))
+  (func $ok (param $at i32) (param $size i32) (result i32)
+    (i32.store (i32.const 16) (i32.const 0))
+    (i32.store (i32.const 20) (local.get $at))
+    (i32.store (i32.const 24) (local.get $size))
+    (i32.const 16))
+  (func (export "manifest") (result i32) (call $text (i32.const 64) (i32.const 59)))
+  (func (export "register") (result i32) (call $text (i32.const 160) (i32.const 298)))
+  (func (export "invoke-scalar") (param $name i32) (param $name-size i32) (param $at i32) (param $size i32) (result i32)
+    (local $page i32)
+    ;; The longer name asks for the much longer answer.
+    (if (i32.eq (local.get $name-size) (i32.const 8))
+      (then
+        (local.set $page (memory.grow (i32.const 8192)))
+        (if (i32.eq (local.get $page) (i32.const -1)) (then (unreachable)))
+        (return (call $ok (i32.shl (local.get $page) (i32.const 16)) (i32.const 0x20000000)))))
+    (call $ok (local.get $at) (local.get $size))))
