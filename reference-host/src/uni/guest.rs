@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use wasmtime::component::{ComponentNamedList, Instance, InstancePre, Lift, Lower};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
@@ -16,13 +16,16 @@ use super::ipc::{AnswerError, Expected, read_stream};
 use super::limits::PluginLimits;
 use crate::engine::MemoryLimiter;
 
+/// Bytes of memory above which an instance is taken down beside the caller, not before it goes on.
+const SWEPT_BYTES: usize = 1 << 20;
+
 /// A linked component and what bounds its instances.
 pub(super) struct Guest {
     pub(super) pre: InstancePre<State>,
     pub(super) id: Option<Arc<str>>,
     pub(super) limits: PluginLimits,
     pub(super) network: Option<Arc<NetworkScope>>,
-    pub(super) slots: Semaphore,
+    pub(super) slots: Arc<Semaphore>,
     pub(super) shared: Arc<Shared>,
     /// Instances that wait for their next call; stays empty where every call gets an instance of its own.
     pub(super) idle: Mutex<Vec<(Store<State>, Instance)>>,
@@ -72,15 +75,14 @@ impl Guest {
     {
         let limit = |limit| CallError::Limit { export, limit };
         let wait = self.limits.call_time;
-        let slot = match timeout_at(deadline(wait), self.slots.acquire()).await {
+        let slot = match timeout_at(deadline(wait), self.slots.clone().acquire_owned()).await {
             Ok(Ok(slot)) => slot,
             Ok(Err(_)) => return Err(CallError::Host("the plugin's slots are closed".into())),
             Err(_) => return Err(limit(LimitHit::Instances(millis(wait)))),
         };
         // The plugin's time begins when it has an instance; the wait had its own.
         let deadline = deadline(wait);
-        let result = timeout_at(deadline, self.run(export, params, deadline)).await;
-        drop(slot);
+        let result = timeout_at(deadline, self.run(export, params, deadline, slot)).await;
         result.unwrap_or_else(|_| Err(limit(LimitHit::Time(millis(wait)))))
     }
 
@@ -89,6 +91,7 @@ impl Guest {
         export: &'static str,
         params: P,
         deadline: Instant,
+        slot: OwnedSemaphorePermit,
     ) -> Result<R, CallError>
     where
         P: ComponentNamedList + Lower + Send + Sync,
@@ -128,6 +131,9 @@ impl Guest {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push((store, instance));
+        } else if store.data().limiter.memory_used() > SWEPT_BYTES {
+            // Nobody waits until megabytes are set back to zero; the slot is taken until they are.
+            tokio::task::spawn_blocking(move || drop((store, slot)));
         }
         Ok(result)
     }

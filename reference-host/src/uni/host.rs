@@ -321,8 +321,9 @@ impl UniHost {
             .linker(network.is_some())
             .instantiate_pre(component)
             .map_err(|e| LoadError::Component(format!("{e:#}")))?;
-        let slots =
-            Semaphore::new(usize::try_from(limits.instances).unwrap_or(Semaphore::MAX_PERMITS));
+        let slots = Arc::new(Semaphore::new(
+            usize::try_from(limits.instances).unwrap_or(Semaphore::MAX_PERMITS),
+        ));
         Ok(Guest {
             pre,
             id,
