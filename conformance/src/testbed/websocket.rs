@@ -113,6 +113,11 @@ pub(super) fn accept(
     let Some(response) = handshake(request.headers()) else {
         return status_only(StatusCode::UPGRADE_REQUIRED);
     };
+    // Recorded before the answer leaves: who has read it may ask at once what was seen.
+    let (pushes, pushed) = mpsc::channel(PUSHES);
+    let Some(connection) = place.log.connected(place.epoch, &path, pushes) else {
+        return status_only(StatusCode::SERVICE_UNAVAILABLE);
+    };
     place.log.open.send_modify(|open| *open += 1);
     tokio::spawn(async move {
         let mut epochs = place.epochs.clone();
@@ -120,9 +125,11 @@ pub(super) fn accept(
         let upgraded = hyper::upgrade::on(&mut request);
         tokio::select! {
             () = async {
-                if let Ok(Ok(upgraded)) = timeout(PATIENCE, upgraded).await {
-                    peer(upgraded, path, mode, place).await;
-                }
+                let upgraded = match timeout(PATIENCE, upgraded).await {
+                    Ok(Ok(upgraded)) => Some(upgraded),
+                    Ok(Err(_)) | Err(_) => None,
+                };
+                peer(upgraded, path, mode, place, connection, pushed).await;
             } => {}
             _ = epochs.changed() => {}
         }
@@ -164,9 +171,23 @@ fn handshake(headers: &HeaderMap) -> Option<Response<Content>> {
     Some(response)
 }
 
-async fn peer(upgraded: Upgraded, path: String, mode: Mode, place: Place) {
-    let (pushes, pushed) = mpsc::channel(PUSHES);
-    let Some(connection) = place.log.connected(place.epoch, &path, pushes) else {
+/// The server's side of a connection; `None` for one that was lost before it began.
+async fn peer(
+    upgraded: Option<Upgraded>,
+    path: String,
+    mode: Mode,
+    place: Place,
+    connection: u32,
+    pushed: mpsc::Receiver<Push>,
+) {
+    let Some(upgraded) = upgraded else {
+        let lost = Frame {
+            path,
+            connection,
+            kind: FrameKind::Lost,
+            text: String::new(),
+        };
+        place.log.frame(place.epoch, lost);
         return;
     };
     let config = WebSocketConfig::default()
