@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{RwLock, watch};
 
 use super::authority::Authority;
 use super::component;
@@ -49,7 +49,7 @@ pub struct YoiHost {
 
 /// The place of one id. Whoever registers a plugin holds it, so that two registrations of one id come one after the other
 /// and other ids do not wait.
-type Slot = Arc<AsyncMutex<Option<Arc<Plugin>>>>;
+type Slot = Arc<RwLock<Option<Arc<Plugin>>>>;
 
 impl YoiHost {
     /// A host without plugins.
@@ -77,7 +77,7 @@ impl YoiHost {
         let digest = component::digest(component);
         let id = manifest.id.clone();
         let slot = self.plugins().entry(id.clone()).or_default().clone();
-        let mut place = slot.lock().await;
+        let mut place = slot.write().await;
         if let Some(plugin) = &*place {
             let same = plugin.version() == manifest.version && plugin.digest() == digest;
             return same
@@ -135,7 +135,7 @@ impl YoiHost {
     /// The plugin of this id, unless there is none or it is just being registered.
     pub fn plugin(&self, id: &str) -> Option<Arc<Plugin>> {
         let slot = self.plugins().get(id)?.clone();
-        slot.try_lock().ok()?.clone()
+        slot.try_read().ok()?.clone()
     }
 
     /// Forgets the plugin of this id, so that it can be registered anew; `false` if there is none. It ends when nobody
@@ -143,7 +143,7 @@ impl YoiHost {
     pub async fn remove(&self, id: &str) -> bool {
         let slot = self.plugins().get(id).cloned();
         match slot {
-            Some(slot) => slot.lock().await.take().is_some(),
+            Some(slot) => slot.write().await.take().is_some(),
             None => false,
         }
     }
@@ -152,7 +152,7 @@ impl YoiHost {
     pub fn shut_down(&self) {
         let plugins = std::mem::take(&mut *self.plugins());
         for slot in plugins.into_values() {
-            if let Ok(place) = slot.try_lock() {
+            if let Ok(place) = slot.try_read() {
                 place.iter().for_each(|plugin| plugin.shut_down());
             }
         }
