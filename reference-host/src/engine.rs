@@ -67,15 +67,16 @@ static KEPT: OnceLock<wasmtime::Cache> = OnceLock::new();
 /// # Errors
 /// [`EngineError::Setup`] when the folder can't be used, or there is one already.
 pub fn keep_compiled(directory: &Path) -> Result<(), EngineError> {
-    let setup = |reason: String| EngineError::Setup(reason);
-    let directory = std::path::absolute(directory).map_err(|error| setup(error.to_string()))?;
+    let directory =
+        std::path::absolute(directory).map_err(|error| EngineError::Setup(error.to_string()))?;
     let mut config = CacheConfig::new();
     config
         .with_directory(directory)
         .with_baseline_compression_level(1);
-    let cache = wasmtime::Cache::new(config).map_err(|error| setup(format!("{error:#}")))?;
+    let cache =
+        wasmtime::Cache::new(config).map_err(|error| EngineError::Setup(format!("{error:#}")))?;
     KEPT.set(cache)
-        .map_err(|_| setup("compiled components are kept in a folder already".into()))
+        .map_err(|_| EngineError::Setup("compiled components are kept in a folder already".into()))
 }
 
 /// What came of [`keep_compiled`] so far.
@@ -143,15 +144,25 @@ fn build() -> Result<Engine, EngineError> {
         .table_keep_resident(4 << 10);
     let mut config = Config::new();
     config
-        .epoch_interruption(true)
         // Most guests of a suite are small and run once: what compiles fast is done first.
         .cranelift_opt_level(OptLevel::None)
         .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass)
+        .allocation_strategy(pool);
+    start(&mut config)
+}
+
+/// An engine of these settings and those that all engines here share: stacks, the folder of [`keep_compiled`], and epochs,
+/// which a thread counts for as long as the engine lives.
+///
+/// # Errors
+/// [`EngineError::Setup`] when the machine refuses what the settings or the thread need.
+pub(crate) fn start(config: &mut Config) -> Result<Engine, EngineError> {
+    config
+        .epoch_interruption(true)
         .max_wasm_stack(512 << 10)
         .async_stack_size(2 << 20)
-        .allocation_strategy(pool);
-    let engine = Engine::new(keeping(&mut config))
-        .map_err(|error| EngineError::Setup(format!("{error:#}")))?;
+        .cache(KEPT.get().cloned());
+    let engine = Engine::new(config).map_err(|error| EngineError::Setup(format!("{error:#}")))?;
     let weak = engine.weak();
     std::thread::Builder::new()
         .name("epochs".into())
@@ -164,11 +175,6 @@ fn build() -> Result<Engine, EngineError> {
         })
         .map_err(|error| EngineError::Setup(error.to_string()))?;
     Ok(engine)
-}
-
-/// With the folder of [`keep_compiled`], when there is one.
-pub(crate) fn keeping(config: &mut Config) -> &Config {
-    config.cache(KEPT.get().cloned())
 }
 
 /// What was made from component binaries, by their bytes. Bounded: the oldest entry leaves first.

@@ -11,7 +11,7 @@ use super::egress::{self, Method, Request};
 use super::error::{LoadError, PluginError, code};
 use super::host::Shared;
 use super::log::LogLine;
-use crate::engine::{self, Cache, MemoryLimiter, TICK};
+use crate::engine::{self, Cache, MemoryLimiter};
 use crate::outbound::url::parse_url;
 
 /// The gated import.
@@ -95,24 +95,8 @@ impl Runtime {
 
 fn metered_engine() -> Result<Engine, String> {
     let mut config = Config::new();
-    config
-        .epoch_interruption(true)
-        .consume_fuel(true)
-        .max_wasm_stack(512 << 10)
-        .async_stack_size(2 << 20);
-    let engine = Engine::new(engine::keeping(&mut config)).map_err(|e| format!("{e:#}"))?;
-    let weak = engine.weak();
-    std::thread::Builder::new()
-        .name("uni-epochs".into())
-        .spawn(move || {
-            while let Some(engine) = weak.upgrade() {
-                engine.increment_epoch();
-                drop(engine);
-                std::thread::sleep(TICK);
-            }
-        })
-        .map_err(|e| e.to_string())?;
-    Ok(engine)
+    config.consume_fuel(true);
+    engine::start(&mut config).map_err(|e| e.to_string())
 }
 
 /// Checks that a component imports nothing but what this host has, by exact name and version; whether `host-net` is
