@@ -371,6 +371,16 @@ fn serving_ends_with_its_input() {
     );
 }
 
+/// A host that is ready for calls of Pie.
+fn pie(place: &str, launcher: &dyn Launcher) -> Box<dyn Host> {
+    let mut host = launcher
+        .launch()
+        .unwrap_or_else(|fault| panic!("{place}: {fault}"));
+    host.post(pie_setup(Json::Null)).expect("the host is well");
+    assert!(matches!(next(host.as_mut()), Message::Ready));
+    host
+}
+
 fn pie_setup(limits: Json) -> Request {
     let model = json!({"name": "tiny", "traits": ["text"], "description": "", "version": "1", "license": "",
         "prompt-template": "", "capacity": 1});
@@ -411,11 +421,7 @@ fn pie_is_driven_as_its_interface_says() {
     let driver = driver("pie");
     let mut texts = Vec::new();
     for (place, launcher) in launchers() {
-        let mut host = launcher
-            .launch()
-            .unwrap_or_else(|fault| panic!("{place}: {fault}"));
-        host.post(pie_setup(Json::Null)).expect("the host is well");
-        assert!(matches!(next(host.as_mut()), Message::Ready));
+        let mut host = pie(place, launcher.as_ref());
         texts.push(transcript(host.as_mut(), &driver, &calls));
         end(host.as_mut());
     }
@@ -429,11 +435,7 @@ fn an_instance_is_known_before_it_speaks() {
     const LAUNCHES: u64 = 40;
     let event_type = driver("pie").event;
     for (place, launcher) in launchers() {
-        let mut host = launcher
-            .launch()
-            .unwrap_or_else(|fault| panic!("{place}: {fault}"));
-        host.post(pie_setup(Json::Null)).expect("the host is well");
-        assert!(matches!(next(host.as_mut()), Message::Ready));
+        let mut host = pie(place, launcher.as_ref());
         for id in 0..LAUNCHES {
             let arguments = vec![json!("talker"), json!([])];
             host.post(Request::Call {

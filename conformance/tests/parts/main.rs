@@ -24,4 +24,5 @@ mod testbed_model;
 mod testbed_steps;
 mod testbed_surroundings;
 mod testbed_websocket;
+mod tree;
 mod wit;

@@ -15,6 +15,8 @@ use conformance::{
     suite::Suite,
 };
 
+use crate::tree;
+
 const CASES: &str = r#"contract pie
 world inferlet
 group mini
@@ -34,18 +36,8 @@ case plain must
 
 /// A tree of its own, with the Pie contract, a profile `mini` and two cases.
 fn tree(name: &str) -> PathBuf {
-    let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let _ = std::fs::remove_dir_all(&root);
-    let folder = root.join("conformance/cases/pie");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::os::unix::fs::symlink(ours.join("../wit"), root.join("wit")).unwrap();
-    let contract = std::fs::read_to_string(ours.join("cases/pie/contract.toml")).unwrap();
     let profile = "[profiles]\nmini = \"keeps what this test asks for\"\n\n[worlds.inferlet]";
-    let contract = contract.replacen("[worlds.inferlet]", profile, 1);
-    std::fs::write(folder.join("contract.toml"), contract).unwrap();
-    std::fs::write(folder.join("mini.case"), CASES).unwrap();
-    root
+    tree::pie(name, ("[worlds.inferlet]", profile), CASES)
 }
 
 fn witgate(root: &Path, arguments: &[&str]) -> Output {

@@ -10,6 +10,8 @@ use std::{
 use conformance::exit;
 use serde_json::Value as Json;
 
+use crate::tree;
+
 const CASES: &str = r#"contract pie
 world inferlet
 group mini
@@ -39,18 +41,8 @@ case lacks should needs levitation
 
 /// A tree of its own, with the Pie contract, a capability that no host has, and four cases.
 fn tree(name: &str) -> PathBuf {
-    let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let _ = std::fs::remove_dir_all(&root);
-    let folder = root.join("conformance/cases/pie");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::os::unix::fs::symlink(ours.join("../wit"), root.join("wit")).unwrap();
-    let contract = std::fs::read_to_string(ours.join("cases/pie/contract.toml")).unwrap();
     let capability = "[capabilities]\nlevitation = \"lifts its guests\"";
-    let contract = contract.replacen("[capabilities]", capability, 1);
-    std::fs::write(folder.join("contract.toml"), contract).unwrap();
-    std::fs::write(folder.join("mini.case"), CASES).unwrap();
-    root
+    tree::pie(name, ("[capabilities]", capability), CASES)
 }
 
 /// What the command says on standard output, with what differs from run to run taken out.
